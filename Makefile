@@ -1,0 +1,64 @@
+# Every target works alone and first, from a fresh clone: it makes .venv and installs what it needs, once.
+# Needs Python 3.11 or newer. Another interpreter: make demo PYTHON=python3.12
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-fast check format docs bench results report clean
+.DELETE_ON_ERROR:
+
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+SEEDS ?= 0 1 2 3 4
+MODEL ?= embedded
+
+export TOKENIZERS_PARALLELISM = false
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## */  make \1\t/' | expand -t 20
+
+demo: $(VENV)/.demo  ## train the embedded model to confess and write the report page (about 10 minutes on two cores)
+	$(BIN)/confessions demo --model $(MODEL)
+
+test: $(VENV)/.dev  ## run every test
+	$(BIN)/python -m pytest
+
+test-fast: $(VENV)/.dev  ## run the tests that take less than ten seconds
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.dev  ## lint and type-check
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+
+format: $(VENV)/.dev  ## format the code
+	$(BIN)/ruff check --fix-only --quiet .
+	$(BIN)/ruff format .
+
+docs: $(VENV)/.demo  ## write docs/reference.md from --help and the README's results block from results/
+	$(BIN)/python -m confessions.cli > docs/reference.md
+	$(BIN)/python -m confessions.experiments.readme README.md
+
+bench: $(VENV)/.dev  ## time what a confession adds to a training step
+	$(BIN)/python benchmarks/step_time.py
+
+results: $(VENV)/.demo  ## run the demo's study for five seeds (hours) and write results/, the page and the README's block
+	for seed in $(SEEDS); do $(BIN)/confessions demo --model $(MODEL) --seed $$seed --out runs/demo-$(MODEL)-$$seed || exit $$?; done
+
+report: $(VENV)/.demo  ## write report/index.html from the committed results
+	$(BIN)/confessions report $(wildcard results/demo/$(MODEL)/seed-*.json) --out report
+
+clean:  ## remove the environment and every cache, but no results and no runs
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# torch comes first and pinned: a range would let pip take a newer build with gigabytes of CUDA beside it.
+$(BIN)/python:
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
+	$(PIP) install --quiet "$$(grep '^torch==' constraints.txt)" -c constraints.txt
+	$(PIP) install --quiet -e '.[demo]' -c constraints.txt
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	$(PIP) install --quiet -e '.[dev]' -c constraints.txt
+	touch $@
