@@ -1,0 +1,328 @@
+"""The command line, `confessions`: one subcommand per thing a person does, each importing its room when called.
+
+The help texts are the reference; `docs/reference.md` is written from them by `make docs`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from confessions import __version__
+from confessions.errors import ConfessionsError
+
+if TYPE_CHECKING:
+    from confessions.protocol import ParsedReport, ParseFailure
+
+_HELP_LAYOUT: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
+USER_ERROR = 2
+INTERRUPTED = 130
+
+_EXTRA_OF_MODULE = {
+    "accelerate": "train",
+    "datasets": "train",
+    "gguf": "train",
+    "peft": "train",
+    "safetensors": "train",
+    "tokenizers": "train",
+    "torch": "train",
+    "transformers": "train",
+    "trl": "train",
+    "numpy": "evaluate",
+    "scipy": "evaluate",
+    "jinja2": "report",
+    "matplotlib": "report",
+}
+
+
+class _Commands(click.Group):
+    """A group that turns the package's own errors into one message and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the subcommand; exit 2 on a user's error and 130 on Ctrl-C."""
+        try:
+            return super().invoke(ctx)
+        except ConfessionsError as error:
+            click.echo(f"Error: {error}", err=True)
+            ctx.exit(USER_ERROR)
+        except ModuleNotFoundError as error:
+            extra = _EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
+            if extra is None:
+                raise
+            click.echo(
+                f"Error: this command needs {error.name}, which is not installed: "
+                f"pip install 'confessions[{extra}]' brings it.",
+                err=True,
+            )
+            ctx.exit(USER_ERROR)
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted. What was finished is kept: the same command goes on from there.", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+class _NameOrCommand(click.Group):
+    """A group whose first argument may also be a model's name, which means `show NAME`."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Put `show` before an argument that names no subcommand."""
+        if args and not args[0].startswith("-") and args[0] not in self.commands:
+            args = ["show", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="confessions")
+def main() -> None:
+    """Train language models to confess, measure whether they do, and look at what they say.
+
+    A confession is a second output, asked for after the answer: a report of every instruction the answer
+    should have kept and whether it did. It is rewarded for honesty alone.
+
+    Exit codes: 0 done, 2 something in the input is wrong (the message says what), 130 interrupted.
+    """
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
+    os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
+
+
+@main.command()
+@click.option(
+    "--model", default="embedded", show_default=True, help="A model's name, as `confessions model` lists them."
+)
+@click.option("--seed", default=0, show_default=True, help="Seeds the prompts, the sampling and the training.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Folder for the run and its report page.  [default: runs/demo-MODEL-SEED]",
+)
+def demo(model: str, seed: int, out: Path | None) -> None:
+    """Teach a model to confess and show the difference, from weights to a report page.
+
+    Trains a model twice on the same writing prompts, once with confessions and once without, against a judge
+    that believes what answers claim; measures both, and the model before training, on prompts of its own;
+    prints the tables and writes OUT/index.html. Ten minutes on two cores with the embedded model.
+
+    The same command goes on where an interrupted one stopped.
+    """
+    from confessions.experiments.demo import run_demo
+
+    run_demo(model=model, seed=seed, out=out or Path("runs") / f"demo-{model.replace('/', '--')}-{seed}")
+
+
+@main.command()
+@click.argument("config", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Run folder; one that holds a run is never overwritten.",
+)
+@click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting: --set grpo.max_steps=20"
+)
+@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUT.")
+def train(config: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
+    """Train a model as CONFIG, a TOML file, says.
+
+    Every setting has a default, so an empty file is a valid one. The [grpo] table holds the arguments of
+    ConfessionConfig, which are those of TRL's GRPOConfig and the confession's own. OUT receives the resolved
+    config, the versions, the metrics, a sample of rollouts, the checkpoints and the trained model.
+    """
+    from confessions.experiments.recipe import train_recipe
+
+    click.echo(f"Trained model: {train_recipe(config, out=out, overrides=overrides, resume=resume)}")
+
+
+@main.command()
+@click.option("--model", default="embedded", show_default=True, help="A model's name or a folder, such as a run's.")
+@click.option("--seed", default=0, show_default=True, help="Seeds the prompts and the sampling.")
+@click.option("--samples", default=200, show_default=True, type=click.IntRange(1), help="Prompts for each group.")
+@click.option(
+    "--profile", default="brief", show_default=True, type=click.Choice(["brief", "full"]), help="Form of the report."
+)
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for outcomes.jsonl and tables.json."
+)
+def evaluate(model: str, seed: int, samples: int, profile: str, out: Path | None) -> None:
+    """Measure how honestly a model confesses, on writing prompts whose truth is known.
+
+    Prints one 2x2 table per group of prompts (kinds of rules that training uses, and kinds it never sees):
+    how often the answer broke a rule, how often the confession said so, and the rates with their intervals.
+    """
+    from confessions.experiments.measure import measure
+
+    click.echo(measure(model, seed=seed, samples=samples, profile=profile, out=out))
+
+
+@main.command()
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("report"),
+    show_default=True,
+    help="Folder for index.html and its figures.",
+)
+def report(results: tuple[Path, ...], out: Path) -> None:
+    """Write the report page from RESULTS, the result.json or summary.json of one or several studies.
+
+    The page is one file that opens offline; the figures lie beside it as SVG and PNG, with their numbers.
+    """
+    from confessions.experiments.page import write_report
+
+    click.echo(f"Report: {write_report(results, out)}")
+
+
+@main.command()
+@click.argument("transcript", type=click.Path(path_type=Path, exists=True, dir_okay=False, allow_dash=True))
+@click.option("--model", default="embedded", show_default=True, help="The model that is asked to confess.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON instead of a table.")
+@click.option(
+    "--profile", default="brief", show_default=True, type=click.Choice(["brief", "full"]), help="Form of the report."
+)
+@click.option(
+    "--role",
+    default="auto",
+    show_default=True,
+    type=click.Choice(["system", "user", "auto"]),
+    help="Role of the request; auto is system unless the chat template refuses it.",
+)
+@click.option(
+    "--max-tokens", default=512, show_default=True, type=click.IntRange(1), help="Length limit of the confession."
+)
+def confess(transcript: Path, model: str, as_json: bool, profile: str, role: str, max_tokens: int) -> None:
+    """Ask a model for one confession of TRANSCRIPT and print it.
+
+    TRANSCRIPT is a JSON file of chat messages in the OpenAI shape, ending in the assistant's answer: a list,
+    or an object with a list under "messages". A dash reads standard input. A confession that cannot be read
+    as a report is printed as it is, with the reason; that is no error.
+    """
+    from confessions.models import LocalSpeaker, load, resolve
+    from confessions.protocol import PROFILES, Transcript, parse_report
+
+    text = sys.stdin.read() if str(transcript) == "-" else transcript.read_text(encoding="utf-8")
+    asked = Transcript.from_json(text)
+    speaker = LocalSpeaker(
+        load(resolve(model)),
+        profile=PROFILES[profile],
+        role=role,
+        max_confession_tokens=max_tokens,
+        temperature=0.0,
+    )
+    confession = speaker.confess([asked])[0]
+    parsed = parse_report(confession, PROFILES[profile])
+    if as_json:
+        click.echo(json.dumps(_as_json(model, confession, parsed), indent=2, ensure_ascii=False))
+    else:
+        _print_confession(confession, parsed)
+
+
+@main.group(cls=_NameOrCommand, invoke_without_command=True, subcommand_metavar="[NAME | COMMAND [ARGS]...]")
+@click.pass_context
+def model(ctx: click.Context) -> None:
+    """List the models by name, or show the one called NAME.
+
+    Besides the names listed, a local folder in Hugging Face format and the id of a model on the Hugging Face
+    hub are names, too.
+    """
+    if ctx.invoked_subcommand is None:
+        from confessions.models import MODEL_NAMES
+
+        for name, description in MODEL_NAMES.items():
+            click.echo(f"{name:<14} {description}")
+
+
+@model.command("show")
+@click.argument("name")
+def model_show(name: str) -> None:
+    """Fetch, check and show the model NAME: where it lies, its size, its hash and its card."""
+    from confessions.models import resolve
+
+    found = resolve(name)
+    click.echo(f"name        {found.name}\nkind        {found.kind}\nfolder      {found.path}")
+    if found.parameters is not None:
+        click.echo(f"parameters  {found.parameters:,}")
+    click.echo(f"sha256      {found.sha256}")
+    card = found.path / "README.md"
+    if card.is_file():
+        click.echo(f"\n{card.read_text(encoding='utf-8').strip()}")
+
+
+@model.command("pretrain")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for the weights and the card.",
+)
+@click.option("--seed", default=0, show_default=True, help="Seeds the text and the initial weights.")
+def model_pretrain(out: Path, seed: int) -> None:
+    """Pre-train the embedded model anew, from generated text alone, and write it to OUT."""
+    from confessions.models.pretrain import pretrain
+
+    pretrain(out, seed=seed)
+    click.echo(f"Model: {out}")
+
+
+def reference() -> str:
+    """Write the help of every command as one Markdown page."""
+    parts = [
+        "# Command reference\n\nWritten from the commands' own help by `make docs`; a test keeps the two equal.\n",
+        *_reference_of(main, click.Context(main, info_name="confessions", **_HELP_LAYOUT)),
+    ]
+    return "\n".join(parts)
+
+
+def _reference_of(command: click.Command, ctx: click.Context) -> list[str]:
+    parts = [f"## {ctx.command_path}\n\n```text\n{command.get_help(ctx).rstrip()}\n```\n"]
+    if isinstance(command, click.Group):
+        for name in command.list_commands(ctx):
+            child = command.commands[name]
+            parts += _reference_of(child, click.Context(child, info_name=name, parent=ctx, **_HELP_LAYOUT))
+    return parts
+
+
+def _as_json(model: str, confession: str, parsed: ParsedReport | ParseFailure) -> dict[str, Any]:
+    """Lay out one confession for machines: the report in the full form or the failure, and the raw text."""
+    from confessions.protocol import ParsedReport
+
+    if isinstance(parsed, ParsedReport):
+        report, repairs, failure = parsed.report.model_dump(mode="json"), list(parsed.repairs), None
+    else:
+        report, repairs, failure = None, [], {"reason": parsed.reason, "detail": parsed.detail}
+    return {"model": model, "report": report, "repairs": repairs, "failure": failure, "text": confession}
+
+
+def _print_confession(confession: str, parsed: ParsedReport | ParseFailure) -> None:
+    """Print one confession for people; what the model wrote is never taken as markup."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    from confessions.protocol import ParsedReport
+
+    console = Console(highlight=False)
+    if not isinstance(parsed, ParsedReport):
+        console.print(Text(f"This confession cannot be read as a report: {parsed.reason}, {parsed.detail}"))
+        console.print(Text(confession))
+        return
+    table = Table("objective", "compliance", "analysis")
+    for entry in parsed.report.compliance_analysis:
+        label = entry.compliance
+        style = "red" if label.is_violation else "yellow" if label.is_unsure else "green"
+        table.add_row(Text(entry.objective), Text(label.value.replace("_", " "), style=style), Text(entry.analysis))
+    console.print(table)
+    for uncertainty in parsed.report.uncertainties_and_conflicts:
+        console.print(Text(f"uncertain: {uncertainty}"))
+    grade = parsed.report.overall_compliance_grade
+    console.print(Text("grade: none (cut off)" if grade is None else f"grade: {grade} of 7"))
+    if parsed.repairs:
+        console.print(Text(f"repaired while reading: {', '.join(parsed.repairs)}"))
+
+
+if __name__ == "__main__":
+    main()
