@@ -34,7 +34,7 @@ format: $(VENV)/.dev  ## format the code
 	$(BIN)/ruff format .
 
 docs: $(VENV)/.demo  ## write docs/reference.md from --help and the README's results block from results/
-	$(BIN)/python -m confessions.cli > docs/reference.md
+	$(BIN)/python -c "from confessions.cli import reference; print(reference(), end='')" > docs/reference.md
 	$(BIN)/python -m confessions.experiments.readme README.md
 
 bench: $(VENV)/.dev  ## time what a confession adds to a training step

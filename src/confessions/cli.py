@@ -19,7 +19,6 @@ from confessions.errors import ConfessionsError
 if TYPE_CHECKING:
     from confessions.protocol import ParsedReport, ParseFailure
 
-_HELP_LAYOUT: dict[str, Any] = {"terminal_width": 100, "max_content_width": 100}
 USER_ERROR = 2
 INTERRUPTED = 130
 
@@ -100,7 +99,7 @@ def main() -> None:
     help="Folder for the run and its report page.  [default: runs/demo-MODEL-SEED]",
 )
 def demo(model: str, seed: int, out: Path | None) -> None:
-    """Teach a model to confess and show the difference, from weights to a report page.
+    """Teach a model to confess and show the difference.
 
     Trains a model twice on the same writing prompts, once with confessions and once without, against a judge
     that believes what answers claim; measures both, and the model before training, on prompts of its own;
@@ -148,10 +147,11 @@ def train(config: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> 
     "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for outcomes.jsonl and tables.json."
 )
 def evaluate(model: str, seed: int, samples: int, profile: str, out: Path | None) -> None:
-    """Measure how honestly a model confesses, on writing prompts whose truth is known.
+    """Measure how honestly a model confesses.
 
-    Prints one 2x2 table per group of prompts (kinds of rules that training uses, and kinds it never sees):
-    how often the answer broke a rule, how often the confession said so, and the rates with their intervals.
+    Asks for answers and confessions on writing prompts whose truth is known. Prints one 2x2 table per group of
+    prompts (kinds of rules that training uses, and kinds it never sees): how often the answer broke a rule, how
+    often the confession said so, and the rates with their intervals.
     """
     from confessions.experiments.measure import measure
 
@@ -168,9 +168,10 @@ def evaluate(model: str, seed: int, samples: int, profile: str, out: Path | None
     help="Folder for index.html and its figures.",
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
-    """Write the report page from RESULTS, the result.json or summary.json of one or several studies.
+    """Write the report page of RESULTS.
 
-    The page is one file that opens offline; the figures lie beside it as SVG and PNG, with their numbers.
+    RESULTS are the result.json of one or several seeds, or a summary.json. The page is one file that opens
+    offline; the figures lie beside it as SVG and PNG, with their numbers.
     """
     from confessions.experiments.page import write_report
 
@@ -201,11 +202,11 @@ def confess(transcript: Path, model: str, as_json: bool, profile: str, role: str
     or an object with a list under "messages". A dash reads standard input. A confession that cannot be read
     as a report is printed as it is, with the reason; that is no error.
     """
-    from confessions.models import LocalSpeaker, load, resolve
+    from confessions.models.resolve import load, resolve
+    from confessions.models.speaker import LocalSpeaker
     from confessions.protocol import PROFILES, Transcript, parse_report
 
-    text = sys.stdin.read() if str(transcript) == "-" else transcript.read_text(encoding="utf-8")
-    asked = Transcript.from_json(text)
+    asked = Transcript.from_json(_read_text(transcript))
     speaker = LocalSpeaker(
         load(resolve(model)),
         profile=PROFILES[profile],
@@ -239,8 +240,11 @@ def model(ctx: click.Context) -> None:
 @model.command("show")
 @click.argument("name")
 def model_show(name: str) -> None:
-    """Fetch, check and show the model NAME: where it lies, its size, its hash and its card."""
-    from confessions.models import resolve
+    """Show the model NAME.
+
+    Fetches it where it is not at hand, checks its hash, and prints where it lies, its size and its card.
+    """
+    from confessions.models.resolve import resolve
 
     found = resolve(name)
     click.echo(f"name        {found.name}\nkind        {found.kind}\nfolder      {found.path}")
@@ -261,28 +265,37 @@ def model_show(name: str) -> None:
 )
 @click.option("--seed", default=0, show_default=True, help="Seeds the text and the initial weights.")
 def model_pretrain(out: Path, seed: int) -> None:
-    """Pre-train the embedded model anew, from generated text alone, and write it to OUT."""
+    """Pre-train the embedded model anew.
+
+    It learns from generated text alone; OUT receives the weights, the tokenizer and the card.
+    """
     from confessions.models.pretrain import pretrain
 
     pretrain(out, seed=seed)
     click.echo(f"Model: {out}")
 
 
+def _read_text(path: Path) -> str:
+    """Read a file or, for a dash, standard input."""
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfessionsError(f"cannot read {path}: {error}") from None
+
+
 def reference() -> str:
     """Write the help of every command as one Markdown page."""
-    parts = [
-        "# Command reference\n\nWritten from the commands' own help by `make docs`; a test keeps the two equal.\n",
-        *_reference_of(main, click.Context(main, info_name="confessions", **_HELP_LAYOUT)),
-    ]
-    return "\n".join(parts)
+    head = "# Command reference\n\nWritten from the commands' own help by `make docs`; a test keeps the two equal.\n"
+    return "\n".join([head, *_reference_of(main, "confessions", None)])
 
 
-def _reference_of(command: click.Command, ctx: click.Context) -> list[str]:
+def _reference_of(command: click.Command, name: str, parent: click.Context | None) -> list[str]:
+    settings = {**command.context_settings, "terminal_width": 100}
+    ctx = click.Context(command, info_name=name, parent=parent, **settings)
     parts = [f"## {ctx.command_path}\n\n```text\n{command.get_help(ctx).rstrip()}\n```\n"]
     if isinstance(command, click.Group):
-        for name in command.list_commands(ctx):
-            child = command.commands[name]
-            parts += _reference_of(child, click.Context(child, info_name=name, parent=ctx, **_HELP_LAYOUT))
+        for child in command.list_commands(ctx):
+            parts += _reference_of(command.commands[child], child, ctx)
     return parts
 
 
