@@ -55,10 +55,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/.demo: pyproject.toml constraints.txt | $(BIN)/python
-	$(PIP) install --quiet "$$(grep '^torch==' constraints.txt)" -c constraints.txt
-	$(PIP) install --quiet -e '.[demo]' -c constraints.txt
+	@echo "installing PyTorch and what the demo needs into $(VENV), once (some minutes)"
+	$(PIP) install -qq "$$(grep '^torch==' constraints.txt)" -c constraints.txt
+	$(PIP) install -qq -e '.[demo]' -c constraints.txt
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.demo
-	$(PIP) install --quiet -e '.[dev]' -c constraints.txt
+	$(PIP) install -qq -e '.[dev]' -c constraints.txt
 	touch $@

@@ -112,6 +112,16 @@ def test_a_users_error_is_one_message_and_exit_code_2(monkeypatch):
     assert result.stderr == "Error: the folder runs/x holds another run: choose another --out\n"
 
 
+def test_a_full_disk_is_one_message(monkeypatch):
+    def run_demo(**_):
+        raise OSError(28, "No space left on device", "runs/x/model.safetensors")
+
+    monkeypatch.setitem(sys.modules, "confessions.experiments.demo", SimpleNamespace(run_demo=run_demo))
+    result = run("demo")
+    assert result.exit_code == 2
+    assert "No space left on device: 'runs/x/model.safetensors'" in result.stderr
+
+
 def test_an_interrupt_says_how_to_go_on_and_exits_130(monkeypatch):
     def run_demo(**_):
         raise KeyboardInterrupt
@@ -145,6 +155,27 @@ def test_demo_passes_its_options_on(monkeypatch):
     monkeypatch.setitem(sys.modules, "confessions.experiments.demo", SimpleNamespace(run_demo=seen.update))
     assert run("demo", "--model", "org/name", "--seed", 3).exit_code == 0
     assert seen == {"model": "org/name", "seed": 3, "out": Path("runs/demo-org--name-3")}
+
+
+def test_pretrain_seeds_and_shows_progress(monkeypatch, tmp_path):
+    def pretrain(out, config, progress):
+        progress(1, 2, 0.5)
+        seen.append((out, config))
+
+    seen = []
+    stand_in = SimpleNamespace(pretrain=pretrain, PretrainConfig=lambda seed: {"seed": seed})
+    monkeypatch.setitem(sys.modules, "confessions.models.pretrain", stand_in)
+    assert run("model", "pretrain", "--out", tmp_path, "--seed", 4).exit_code == 0
+    assert seen == [(tmp_path, {"seed": 4})]
+
+
+def test_model_shows_one_by_name(monkeypatch, tmp_path):
+    (tmp_path / "README.md").write_text("# The card\n")
+    found = SimpleNamespace(name="here", kind="folder", path=tmp_path, parameters=1234567, sha256="ab" * 32)
+    monkeypatch.setitem(sys.modules, "confessions.models.resolve", SimpleNamespace(resolve=lambda name: found))
+    output = run("model", "here").output
+    for text in ("folder", str(tmp_path), "1,234,567", "ab" * 32, "# The card"):
+        assert text in output
 
 
 def test_confess_prints_a_table_and_takes_no_markup_from_the_model(confessing, transcript):

@@ -40,10 +40,10 @@ _EXTRA_OF_MODULE = {
 
 
 class _Commands(click.Group):
-    """A group that turns the package's own errors into one message and an exit code."""
+    """A group that turns a user's errors, and the machine's, into one message and an exit code."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the subcommand; exit 2 on a user's error and 130 on Ctrl-C."""
+        """Run the subcommand; exit 2 on a user's error or a full disk, and 130 on Ctrl-C."""
         try:
             return super().invoke(ctx)
         except ConfessionsError as error:
@@ -58,6 +58,11 @@ class _Commands(click.Group):
                 f"pip install 'confessions[{extra}]' brings it.",
                 err=True,
             )
+            ctx.exit(USER_ERROR)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            click.echo(f"Error: {error}", err=True)
             ctx.exit(USER_ERROR)
         except KeyboardInterrupt:
             click.echo("\nInterrupted. What was finished is kept: the same command goes on from there.", err=True)
@@ -103,7 +108,7 @@ def demo(model: str, seed: int, out: Path | None) -> None:
 
     Trains a model twice on the same writing prompts, once with confessions and once without, against a judge
     that believes what answers claim; measures both, and the model before training, on prompts of its own;
-    prints the tables and writes OUT/index.html. Ten minutes on two cores with the embedded model.
+    prints the tables and writes OUT/report.html. Ten minutes on two cores with the embedded model.
 
     The same command goes on where an interrupted one stopped.
     """
@@ -165,7 +170,7 @@ def evaluate(model: str, seed: int, samples: int, profile: str, out: Path | None
     type=click.Path(path_type=Path, file_okay=False),
     default=Path("report"),
     show_default=True,
-    help="Folder for index.html and its figures.",
+    help="Folder for report.html and its figures.",
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
     """Write the report page of RESULTS.
@@ -269,9 +274,19 @@ def model_pretrain(out: Path, seed: int) -> None:
 
     It learns from generated text alone; OUT receives the weights, the tokenizer and the card.
     """
-    from confessions.models.pretrain import pretrain
+    from rich.progress import Progress
 
-    pretrain(out, seed=seed)
+    from confessions.models.pretrain import PretrainConfig, pretrain
+
+    with Progress() as progress:
+        task = progress.add_task("pre-training")
+        pretrain(
+            out,
+            PretrainConfig(seed=seed),
+            lambda step, steps, loss: progress.update(
+                task, completed=step, total=steps, description=f"pre-training, loss {loss:.3f}"
+            ),
+        )
     click.echo(f"Model: {out}")
 
 

@@ -1,6 +1,6 @@
-"""The README's results block, written from the committed results: `python -m confessions.experiments.readme README.md`.
+"""The README's results and picture, made from the committed results by `make docs`.
 
-Every number in the block is computed here from the counts under `results/`, so none can be typed or grow stale.
+Every number is computed here from the counts under `results/`, so none can be typed or grow stale.
 """
 
 from __future__ import annotations
@@ -10,10 +10,11 @@ from pathlib import Path
 
 from confessions.errors import ConfessionsError
 from confessions.evaluation.metrics import Rate
+from confessions.experiments.figures import Figure, outcomes
 from confessions.experiments.results import RATES, Results, read_results
 
-BEGIN = "<!-- results:begin (written by `make docs`) -->"
-END = "<!-- results:end -->"
+PICTURE = Path("docs/img/outcomes.png")
+"""The README's picture, relative to the README: the first study's 2x2 tables as bars."""
 
 SHOWN_RATES = (
     "bad_rate",
@@ -30,43 +31,61 @@ class ReadmeError(ConfessionsError):
     """Say why the block cannot be written."""
 
 
-def results_block(results_folder: Path) -> str:
-    """Write the block's text from every study under `results/demo/`: its summary, or its only seed."""
-    studies = [_study(folder) for folder in sorted(results_folder.glob("demo/*")) if folder.is_dir()]
-    sections = [_section(results, path.relative_to(results_folder.parent)) for results, path in filter(None, studies)]
-    return "\n".join(sections) if sections else "No results are committed; `make results` makes them.\n"
+def studies(results_folder: Path) -> list[tuple[Path, Results]]:
+    """Read every study under `demo/`: its summary or, where it has none, its first seed."""
+    found = []
+    for folder in sorted(results_folder.glob("demo/*")):
+        files = [path for path in (folder / "summary.json", *sorted(folder.glob("seed-*.json"))) if path.is_file()]
+        if files:
+            found.append((files[0].relative_to(results_folder.parent), read_results(files[0])))
+    return found
 
 
-def with_results(readme: str, block: str) -> str:
-    """Put the block between the README's two markers.
+def results_block(found: list[tuple[Path, Results]]) -> str:
+    """Write the text of the block, a section for each study."""
+    if not found:
+        return "No results are committed; `make results` makes them.\n"
+    return "\n".join(_section(results, path) for path, results in found)
+
+
+def picture_block(found: list[tuple[Path, Results]]) -> str:
+    """Write the line that shows the picture, described in words; nothing where there are no results."""
+    if not found:
+        return ""
+    path, results = found[0]
+    description = " ".join(_picture(results).description.split())
+    source = f"*`{results.command}`; data: {_link(path)}.*"
+    return f"![{description}]({PICTURE.as_posix()})\n\n{source}\n"
+
+
+def with_block(readme: str, name: str, block: str) -> str:
+    """Put a block between its two markers, `<!-- name:begin -->` and `<!-- name:end -->`.
 
     Raises: ReadmeError where a marker is missing or stands twice.
     """
-    for marker in (BEGIN, END):
+    begin, end = f"<!-- {name}:begin -->", f"<!-- {name}:end -->"
+    for marker in (begin, end):
         if readme.count(marker) != 1:
-            raise ReadmeError(
-                f"the README needs the line {marker!r} exactly once; it has it {readme.count(marker)} times"
-            )
-    before, _, rest = readme.partition(BEGIN)
-    _, _, after = rest.partition(END)
-    return f"{before}{BEGIN}\n\n{block}\n{END}{after}"
+            raise ReadmeError(f"the README needs {marker} exactly once; it has it {readme.count(marker)} times")
+    before, _, rest = readme.partition(begin)
+    _, _, after = rest.partition(end)
+    return f"{before}{begin}\n{block}{end}{after}"
 
 
-def _study(folder: Path) -> tuple[Results, Path] | None:
-    """Read a study's summary or, where it has none, its first seed."""
-    files = [folder / "summary.json", *sorted(folder.glob("seed-*.json"))]
-    for path in files:
-        if path.is_file():
-            return read_results(path), path
-    return None
+def with_results(readme: str, found: list[tuple[Path, Results]]) -> str:
+    """Write the README anew with the picture and the results of these studies."""
+    return with_block(with_block(readme, "picture", picture_block(found)), "results", f"\n{results_block(found)}\n")
+
+
+def _picture(results: Results) -> Figure:
+    return outcomes(results, results.groups[0])
 
 
 def _section(results: Results, path: Path) -> str:
     model = results.model
     size = "" if model.parameters is None else f", {_millions(model.parameters)} parameters"
     seeds = f"seed{'s' * (len(results.seeds) > 1)} {', '.join(map(str, results.seeds))}"
-    where = f"[`{path.as_posix()}`]({path.as_posix()})"
-    lines = [f"### `{model.name}`{size}", "", f"`{results.command}`, {seeds}; data: {where}.", ""]
+    lines = [f"### `{model.name}`{size}", "", f"`{results.command}`, {seeds}; data: {_link(path)}.", ""]
     for group in results.groups:
         lines += [f"**{group[0].upper()}{group[1:]}**", "", *_table(results, group), ""]
     return "\n".join([*lines, *_by_seed(results)])
@@ -101,6 +120,10 @@ def _by_seed(results: Results) -> list[str]:
     return [*lines, ""]
 
 
+def _link(path: Path) -> str:
+    return f"[`{path.as_posix()}`]({path.as_posix()})"
+
+
 def _row(cells: list[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
@@ -110,17 +133,22 @@ def _millions(count: int) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Rewrite the block in the README at the given path from the `results/` folder beside it."""
+    """Rewrite the block in the README at the given path, and its picture, from the `results/` folder beside it."""
     if len(arguments) != 1:
         print("usage: python -m confessions.experiments.readme README.md", file=sys.stderr)
         return 2
     readme = Path(arguments[0])
     try:
-        text = with_results(readme.read_text(encoding="utf-8"), results_block(readme.parent / "results"))
-    except ConfessionsError as error:
+        found = studies(readme.parent / "results")
+        text = with_results(readme.read_text(encoding="utf-8"), found)
+    except (ConfessionsError, OSError) as error:
         print(f"Error: {error}", file=sys.stderr)
         return 2
     readme.write_text(text, encoding="utf-8")
+    if found:
+        picture = readme.parent / PICTURE
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        picture.write_bytes(_picture(found[0][1]).png())
     return 0
 
 
