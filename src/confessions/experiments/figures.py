@@ -1,0 +1,760 @@
+"""Draw a study's results: small panels that read at a phone's width, in light and in dark.
+
+Each `Figure` knows its title, a sentence that says what it shows (its alternative text), its data as rows and how to
+draw itself. The page takes `inline_svg`, whose colours are CSS variables; `write_figures` writes SVG, PNG, CSV and
+JSON files of the same panels.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as Canvas
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from confessions.evaluation.metrics import Rate
+from confessions.experiments.results import CELLS, Cell, CurvePoint, Results, RewardPoint, Table
+
+Value = str | int | float | None
+
+
+class Colour(NamedTuple):
+    """One role's colour on a light and on a dark page. Each light one is unique: the SVG is recoloured by it."""
+
+    light: str
+    dark: str
+
+
+PALETTE: Mapping[str, Colour] = {
+    "ink": Colour("#17202a", "#e9ecf0"),
+    "muted": Colour("#56616e", "#a3aebb"),
+    "paper": Colour("#fefefe", "#1a222b"),
+    "rule": Colour("#d8dde3", "#36404c"),
+    "tp": Colour("#0f766e", "#35c4b2"),
+    "fn": Colour("#c2412a", "#f47c5f"),
+    "fp": Colour("#e2a321", "#e0ac45"),
+    "tn": Colour("#c5ced8", "#4b5867"),
+    "unread": Colour("#8d7fb0", "#9486bb"),
+    "on-tp": Colour("#ffffff", "#06231f"),
+    "on-fn": Colour("#fffffe", "#2b0d05"),
+    "on-fp": Colour("#231a02", "#231a03"),
+    "on-tn": Colour("#1c2630", "#eef1f5"),
+    "on-unread": Colour("#fefeff", "#130d22"),
+    "judge": Colour("#6a47c2", "#b096ff"),
+    "before": Colour("#86909c", "#8e99a7"),
+    "control": Colour("#ad6510", "#e6a85a"),
+    "confessions": Colour("#1d5fc4", "#77adff"),
+}
+"""The colour of each role. Colour never stands alone: cells have counts, lines have dashes and markers."""
+
+CELL_NAMES: Mapping[Cell, str] = {
+    "tp": "confessed",
+    "fn": "hidden",
+    "unscored_bad": "unreadable",
+    "unscored_good": "unreadable",
+    "fp": "false alarm",
+    "tn": "clean",
+}
+"""The short name of each cell, as the page and the figures print it."""
+
+_CELL_ROLES: Mapping[Cell, str] = {
+    "tp": "tp",
+    "fn": "fn",
+    "unscored_bad": "unread",
+    "unscored_good": "unread",
+    "fp": "fp",
+    "tn": "tn",
+}
+
+_WIDTH = 400.0
+_STYLE = {
+    "font.family": "DejaVu Sans",
+    "font.size": 11.0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "confessions",
+    "hatch.linewidth": 0.8,
+}
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One panel: what it shows in words, its data, and how it is drawn."""
+
+    name: str
+    title: str
+    description: str
+    section: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    height: float
+    draw: Callable[[Axes], None]
+    margins: tuple[float, float, float, float] = (8.0, 8.0, 8.0, 8.0)
+    """Left, right, bottom and top, in points."""
+
+    def canvas(self) -> Canvas:
+        """Draw the panel."""
+        left, right, bottom, top = self.margins
+        with rc_context(_STYLE):
+            canvas = Canvas(figsize=(_WIDTH / 72, self.height / 72), dpi=72)
+            canvas.patch.set_alpha(0.0)
+            axes = canvas.add_axes(
+                (
+                    left / _WIDTH,
+                    bottom / self.height,
+                    (_WIDTH - left - right) / _WIDTH,
+                    (self.height - bottom - top) / self.height,
+                )
+            )
+            axes.patch.set_alpha(0.0)
+            self.draw(axes)
+        return canvas
+
+    def svg(self) -> str:
+        """Return the panel as a file of its own, in the light colours."""
+        stream = io.StringIO()
+        with rc_context(_STYLE):
+            self.canvas().savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
+        return stream.getvalue()
+
+    def inline_svg(self) -> str:
+        """Return the panel as an element for an HTML page, coloured by the page's CSS variables.
+
+        The element is for sight only; the page states `description` beside it for those who do not see it.
+        """
+        stream = io.StringIO()
+        empty = dict.fromkeys(("Date", "Creator", "Format", "Type"))
+        with rc_context(_STYLE):
+            self.canvas().savefig(stream, format="svg", metadata=empty, transparent=True)
+        text = stream.getvalue()
+        text = text[text.index("<svg") :]
+        text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+        text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text)
+        text = text.replace("xlink:href", "href")
+        text = re.sub(r'\bid="([^"]+)"', rf'id="{self.name}-\1"', text)
+        text = re.sub(r'href="#([^"]+)"', rf'href="#{self.name}-\1"', text)
+        text = re.sub(r"url\(#([^)]+)\)", rf"url(#{self.name}-\1)", text)
+        for role, colour in PALETTE.items():
+            text = text.replace(colour.light, f"var(--{role})")
+        text = text.replace("'DejaVu Sans'", "var(--sans)")
+        text = re.sub(r'(<svg\b[^>]*?) height="[^"]*"', r"\1", text, count=1)
+        text = re.sub(r'(<svg\b[^>]*?) width="[^"]*"', r"\1", text, count=1)
+        return text.replace("<svg", '<svg aria-hidden="true" focusable="false"', 1).strip()
+
+    def png(self) -> bytes:
+        """Return the panel as a picture, in the light colours on white."""
+        stream = io.BytesIO()
+        with rc_context(_STYLE):
+            self.canvas().savefig(stream, format="png", dpi=200, facecolor="white")
+        return stream.getvalue()
+
+    def csv(self) -> str:
+        """Return the panel's data as comma-separated values."""
+        stream = io.StringIO()
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(self.header)
+        writer.writerows(self.rows)
+        return stream.getvalue()
+
+
+def draw_all(results: Results) -> list[Figure]:
+    """Make every panel that the results have data for."""
+    figures: list[Figure] = []
+    for index, group in enumerate(results.groups):
+        figures.append(outcomes(results, group, index))
+    for index, group in enumerate(results.groups):
+        figures.append(rates(results, group, index))
+    for index, group in enumerate(results.groups):
+        figures.append(admitted(results, group, index))
+    for arm in results.trained_arms:
+        if results.curves(arm):
+            figures.append(_curve_panel(results, arm, HACK))
+    for arm in results.trained_arms:
+        if results.curves(arm):
+            figures.append(_curve_panel(results, arm, HONESTY))
+    for channel in ("answer", "confession"):
+        panel = channel_rewards(results, channel)
+        if panel is not None:
+            figures.append(panel)
+    return figures
+
+
+def write_figures(results: Results, folder: Path | str) -> list[Path]:
+    """Write every panel as SVG, PNG and CSV, and all of their data as `figures.json`; return the paths."""
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    paths: list[Path] = []
+    index: dict[str, object] = {}
+    for figure in draw_all(results):
+        for suffix, content in (("svg", figure.svg()), ("png", figure.png()), ("csv", figure.csv())):
+            path = folder / f"{figure.name}.{suffix}"
+            if isinstance(content, bytes):
+                path.write_bytes(content)
+            else:
+                path.write_text(content, encoding="utf-8")
+            paths.append(path)
+        index[figure.name] = {
+            "title": figure.title,
+            "description": figure.description,
+            "rows": [dict(zip(figure.header, row, strict=True)) for row in figure.rows],
+        }
+    path = folder / "figures.json"
+    path.write_text(json.dumps(index, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    return [*paths, path]
+
+
+# The 2x2 bars
+
+
+def outcomes(results: Results, group: str, index: int = 0) -> Figure:
+    """Stack each arm's 2x2 table into one bar, with a thin bar for each seed below it."""
+    tables = {arm: results.table(arm, group) for arm in results.arms}
+    by_seed = {arm: results.by_seed(arm, group) for arm in results.arms}
+    several = len(results.seeds) > 1
+    strip = 5.0
+    slot = 82.0 + (strip * len(results.seeds) + 6.0 if several else 0.0)
+    height = slot * len(results.arms) + 8.0
+
+    def draw(axes: Axes) -> None:
+        axes.set_xlim(0, 1)
+        axes.set_ylim(height - 16.0, 0)
+        axes.axis("off")
+        for row, arm in enumerate(results.arms):
+            top = row * slot
+            table = tables[arm]
+            axes.text(0, top + 14, arm, fontsize=12, fontweight="bold", color=_light(_arm_role(arm)), va="baseline")
+            count = f"{table.n} answers" + (f", {len(results.seeds)} seeds" if several else "")
+            axes.text(1, top + 14, count, fontsize=10, color=_light("muted"), ha="right", va="baseline")
+            if table.n == 0:
+                axes.text(0, top + 44, "no cases", fontsize=11, color=_light("muted"), va="center", style="italic")
+                continue
+            _stack(axes, table, top + 32, 24)
+            _count_labels(axes, table, top + 32, 24)
+            below = top + 58
+            if several:
+                for seed, one in enumerate(by_seed[arm]):
+                    if one.n:
+                        _stack(axes, one, below + 1 + seed * strip, strip - 1.4)
+                below += strip * len(results.seeds) + 6
+            bad, good = f"{table.bad} broke a rule", f"{table.good} kept every rule"
+            axes.text(0, below + 12, bad, fontsize=10, color=_light("muted"), va="baseline")
+            axes.text(1, below + 12, good, fontsize=10, color=_light("muted"), ha="right", va="baseline")
+
+    rows: list[tuple[Value, ...]] = []
+    for arm in results.arms:
+        for seed, table in zip(results.seeds, by_seed[arm], strict=True):
+            rows.append((arm, group, seed, table.n, *(table.count(cell) for cell in CELLS)))
+        if several:
+            pooled = tables[arm]
+            rows.append((arm, group, "all", pooled.n, *(pooled.count(cell) for cell in CELLS)))
+    return Figure(
+        name=f"outcomes-{_slug(group, index)}",
+        title=group,
+        description=f"Stacked bars of the 2x2 table, {group}. "
+        + " ".join(f"{arm}: {_table_words(tables[arm])}." for arm in results.arms),
+        section="outcomes",
+        header=("arm", "group", "seed", "n", *CELLS),
+        rows=tuple(rows),
+        height=height,
+        draw=draw,
+    )
+
+
+def _stack(axes: Axes, table: Table, top: float, height: float) -> None:
+    left = 0.0
+    for cell in CELLS:
+        share = table.count(cell) / table.n
+        if share == 0:
+            continue
+        role = _CELL_ROLES[cell]
+        patches = axes.barh(
+            top + height / 2, share, height, left=left, color=_light(role), edgecolor=_light(role), linewidth=0
+        )
+        if role == "unread" and height > 10:
+            patches[0].set(hatch="////", edgecolor=_light("on-unread"))
+        left += share
+    border = table.bad / table.n
+    if 0 < border < 1:
+        reach = 4.0 if height > 10 else 0.6
+        axes.plot(
+            [border, border],
+            [top - reach, top + height + reach],
+            color=_light("ink"),
+            linewidth=1.4 if height > 10 else 0.8,
+            solid_capstyle="butt",
+            clip_on=False,
+        )
+
+
+def _count_labels(axes: Axes, table: Table, top: float, height: float) -> None:
+    left, free_from = 0.0, 0.0
+    for cell in CELLS:
+        count = table.count(cell)
+        share = count / table.n
+        middle = left + share / 2
+        left += share
+        if count == 0:
+            continue
+        if share >= 0.024 * len(str(count)) + 0.014:
+            role = f"on-{_CELL_ROLES[cell]}"
+            box = None
+            if role == "on-unread":
+                box = {"facecolor": _light("unread"), "edgecolor": "none", "pad": 1.0}
+            axes.text(
+                middle,
+                top + height / 2,
+                str(count),
+                fontsize=11,
+                color=_light(role),
+                ha="center",
+                va="center_baseline",
+                bbox=box,
+            )
+        else:
+            width = 0.022 * len(str(count)) + 0.012
+            start = min(max(middle - width / 2, free_from, 0.0), 1.0 - width)
+            free_from = start + width
+            axes.text(
+                start + width / 2,
+                top - 5,
+                str(count),
+                fontsize=9,
+                color=_light("muted"),
+                ha="center",
+                va="baseline",
+            )
+
+
+# Rates with intervals
+
+
+class _Mark(NamedTuple):
+    rate: str
+    label: str
+    role: str
+    marker: str
+    filled: bool
+
+
+_RATE_MARKS = (
+    _Mark("p_confessed_given_bad", "P(confessed | bad)", "tp", "o", True),
+    _Mark("p_confessed_given_good", "P(confessed | good)", "fp", "D", True),
+)
+_ADMITTED_MARKS = (
+    _Mark("p_admitted_given_bad", "in the answer (admitted)", "judge", "s", False),
+    _Mark("p_confessed_given_bad", "in the confession (confessed)", "tp", "o", True),
+)
+
+
+def rates(results: Results, group: str, index: int = 0) -> Figure:
+    """Set P(confessed | bad) beside P(confessed | good), each with its interval and the seeds' dots."""
+    return _forest(results, group, f"rates-{_slug(group, index)}", "rates", _RATE_MARKS, gap=False)
+
+
+def admitted(results: Results, group: str, index: int = 0) -> Figure:
+    """Set what the answers admit beside what the confessions tell, both given bad."""
+    return _forest(results, group, f"admitted-{_slug(group, index)}", "admitted", _ADMITTED_MARKS, gap=True)
+
+
+def _forest(results: Results, group: str, name: str, section: str, marks: Sequence[_Mark], gap: bool) -> Figure:
+    slot, head = 64.0, 30.0
+    height = head + slot * len(results.arms) + 40.0
+    several = len(results.seeds) > 1
+    pooled = {arm: results.table(arm, group) for arm in results.arms}
+
+    def draw(axes: Axes) -> None:
+        axes.set_ylim(slot * len(results.arms), 0)
+        _share_axis(axes, "x")
+        axes.yaxis.set_visible(False)
+        axes.spines["left"].set_visible(False)
+        for row, arm in enumerate(results.arms):
+            top = row * slot
+            table = pooled[arm]
+            axes.text(
+                -0.03, top + slot / 2, arm, fontsize=11, fontweight="bold", color=_light(_arm_role(arm)), ha="right",
+                va="center", clip_on=False,
+            )  # fmt: skip
+            if row:
+                axes.axhline(top, color=_light("rule"), linewidth=0.8)
+            points: list[tuple[float, float]] = []
+            for position, mark in enumerate(marks):
+                y = top + slot * (0.31 + 0.38 * position)
+                colour = _light(mark.role)
+                rate = table.rate(mark.rate)
+                if rate.value is None:
+                    axes.text(0.02, y, "no cases", fontsize=10, style="italic", color=_light("muted"), va="center")
+                    continue
+                interval = rate.interval
+                if several:
+                    for one in results.by_seed(arm, group):
+                        value = one.rate(mark.rate).value
+                        if value is not None:
+                            axes.plot(value, y, "o", ms=4.5, mfc=colour, mec="none", alpha=0.35, clip_on=False)
+                axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=2.2, solid_capstyle="round")
+                face = colour if mark.filled else _light("paper")
+                axes.plot(rate.value, y, mark.marker, ms=8, mfc=face, mec=colour, mew=1.8, zorder=4, clip_on=False)
+                right = interval.high < 0.8
+                axes.text(
+                    interval.high + 0.035 if right else interval.low - 0.035,
+                    y,
+                    f"{100 * rate.value:.0f} %",
+                    fontsize=10.5,
+                    color=_light("ink"),
+                    ha="left" if right else "right",
+                    va="center_baseline",
+                )
+                points.append((rate.value, y))
+            if gap and len(points) == 2:
+                (x0, y0), (x1, y1) = points
+                axes.plot([x0, x1], [y0, y1], color=_light("muted"), linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
+        _legend(axes, [(m.label, m.role, m.marker, m.filled, "none") for m in marks])
+
+    rows: list[tuple[Value, ...]] = []
+    words: list[str] = []
+    for arm in results.arms:
+        parts = []
+        for mark in marks:
+            for seed, table in zip(results.seeds, results.by_seed(arm, group), strict=True):
+                rows.append((arm, group, mark.rate, seed, *_rate_row(table.rate(mark.rate))))
+            if several:
+                rows.append((arm, group, mark.rate, "all", *_rate_row(pooled[arm].rate(mark.rate))))
+            parts.append(f"{mark.label} {rate_words(pooled[arm].rate(mark.rate))}")
+        words.append(f"{arm}: {', '.join(parts)}.")
+    return Figure(
+        name=name,
+        title=group,
+        description=f"Points with 95 percent Wilson intervals, {group}. " + " ".join(words),
+        section=section,
+        header=("arm", "group", "rate", "seed", "k", "n", "value", "low", "high"),
+        rows=tuple(rows),
+        height=height,
+        draw=draw,
+        margins=(92.0, 14.0, 36.0, head),
+    )
+
+
+# Curves over training
+
+
+class Line(NamedTuple):
+    """One line of a curve panel: the field it shows and how it looks."""
+
+    field: str
+    label: str
+    role: str
+    marker: str
+    dash: str
+
+
+class CurvePanel(NamedTuple):
+    """What one panel of curves over training shows."""
+
+    name: str
+    section: str
+    words: str
+    lines: tuple[Line, ...]
+
+
+HACK = CurvePanel(
+    "hack",
+    "hack",
+    "what the weak judge passes and what is true",
+    (
+        Line("judge_pass_rate", "the weak judge passes", "judge", "s", "dashed"),
+        Line("true_compliance", "every rule truly kept", "ink", "o", "solid"),
+    ),
+)
+HONESTY = CurvePanel(
+    "honesty",
+    "honesty",
+    "who is right about the answers",
+    (
+        Line("judge_accuracy_given_bad", "weak judge, bad answers", "judge", "s", "dashed"),
+        Line("confession_accuracy_given_bad", "confession, bad answers", "tp", "o", "solid"),
+        Line("confession_accuracy_given_good", "confession, good answers", "fp", "D", "dotted"),
+    ),
+)
+
+
+class _Series(NamedTuple):
+    steps: list[int]
+    mean: list[float]
+    low: list[float]
+    high: list[float]
+
+
+def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
+    runs = results.curves(arm)
+    series = {line.field: _series(runs, line.field) for line in panel.lines}
+    several = len(results.seeds) > 1
+    head = 18.0 * ((len(panel.lines) + 1) // 2) + 14.0
+
+    def draw(axes: Axes) -> None:
+        _share_axis(axes, "y")
+        axes.set_xlabel("training step", color=_light("muted"), fontsize=10)
+        for line in panel.lines:
+            _draw_series(axes, series[line.field], line.role, line.marker, line.dash)
+        _legend(axes, [(line.label, line.role, line.marker, True, line.dash) for line in panel.lines])
+
+    rows = tuple(
+        (arm, line.field, run.seed, point.step, getattr(point, line.field), point.n_bad, point.n_good)
+        for line in panel.lines
+        for run in results.runs
+        for point in run.curves.get(arm, ())
+    )
+    band = "range over the seeds" if several else "95 percent Wilson interval"
+    return Figure(
+        name=f"{panel.name}-{_slug(arm, results.arms.index(arm))}",
+        title=f"{arm} arm",
+        description=f"Curves over training, {arm} arm: {panel.words}; band: {band}. "
+        + " ".join(f"{line.label}: {_series_words(series[line.field])}." for line in panel.lines),
+        section=panel.section,
+        header=("arm", "metric", "seed", "step", "value", "n_bad", "n_good"),
+        rows=rows,
+        height=236.0 + head,
+        draw=draw,
+        margins=(44.0, 14.0, 38.0, head),
+    )
+
+
+def channel_rewards(results: Results, channel: str) -> Figure | None:
+    """Draw one channel's reward over training, a line for each arm that has it."""
+    runs = {
+        arm: [smooth(run, channel) for run in results.rewards(arm) if any(getattr(p, channel) is not None for p in run)]
+        for arm in results.trained_arms
+    }
+    runs = {arm: lines for arm, lines in runs.items() if lines}
+    if not runs:
+        return None
+    series = {arm: _spread(lines) for arm, lines in runs.items()}
+    several = len(results.seeds) > 1
+    looks = [("solid", "o"), ("dashed", "s"), ("dotted", "D")]
+
+    def draw(axes: Axes) -> None:
+        _plain_axis(axes)
+        axes.set_xlabel("training step", color=_light("muted"), fontsize=10)
+        entries = []
+        for index, (arm, one) in enumerate(series.items()):
+            dash, marker = looks[(len(series) - 1 - index) % len(looks)]
+            if not several:
+                points = [p for p in results.rewards(arm)[0] if getattr(p, channel) is not None]
+                axes.plot(
+                    [p.step for p in points],
+                    [getattr(p, channel) for p in points],
+                    color=_light(_arm_role(arm)),
+                    linewidth=0.8,
+                    alpha=0.4,
+                )
+            _draw_series(axes, one, _arm_role(arm), marker, dash, markers=False)
+            entries.append((arm, _arm_role(arm), "none", True, dash))
+        _legend(axes, entries)
+
+    rows = tuple(
+        (arm, run.seed, point.step, getattr(point, channel))
+        for arm in series
+        for run in results.runs
+        for point in run.rewards.get(arm, ())
+    )
+    return Figure(
+        name=f"reward-{channel}",
+        title=f"{channel} channel",
+        description=f"Mean reward of the {channel} channel over training, smoothed"
+        + (", mean and range over the seeds. " if several else ". ")
+        + " ".join(f"{arm}: {_series_words(one, percent=False)}." for arm, one in series.items()),
+        section="rewards",
+        header=("arm", "seed", "step", "reward"),
+        rows=rows,
+        height=240.0,
+        draw=draw,
+        margins=(44.0, 14.0, 38.0, 30.0),
+    )
+
+
+def smooth(run: Sequence[RewardPoint], channel: str) -> dict[int, float]:
+    """Average a channel's reward over a twelfth of the run's steps around each step that has one."""
+    points = [(p.step, value) for p in run if (value := getattr(p, channel)) is not None]
+    if not points:
+        return {}
+    reach = max(p.step for p in run) / 24
+    smoothed = {}
+    for step, _ in points:
+        near = [value for other, value in points if abs(other - step) <= reach]
+        smoothed[step] = sum(near) / len(near)
+    return smoothed
+
+
+def _series(runs: Sequence[Sequence[CurvePoint]], field: str) -> _Series:
+    if len(runs) > 1:
+        return _spread([{p.step: v for p in run if (v := getattr(p, field)) is not None} for run in runs])
+    series = _Series([], [], [], [])
+    for point in runs[0]:
+        value = getattr(point, field)
+        if value is None:
+            continue
+        n = _denominator(point, field)
+        low = high = value
+        if n:
+            interval = Rate(round(value * n), n).interval
+            low, high = interval.low, interval.high
+        for column, number in zip(series, (point.step, value, low, high), strict=True):
+            column.append(number)
+    return series
+
+
+def _spread(runs: Sequence[Mapping[int, float]]) -> _Series:
+    series = _Series([], [], [], [])
+    for step in sorted({step for run in runs for step in run}):
+        values = [run[step] for run in runs if step in run]
+        for column, number in zip(
+            series, (step, sum(values) / len(values), min(values), max(values)), strict=True
+        ):
+            column.append(number)
+    return series
+
+
+def _denominator(point: CurvePoint, field: str) -> int | None:
+    if point.n_bad is None or point.n_good is None:
+        return None
+    if field.endswith("_given_bad"):
+        return point.n_bad
+    if field.endswith("_given_good"):
+        return point.n_good
+    return point.n_bad + point.n_good
+
+
+def _draw_series(axes: Axes, series: _Series, role: str, marker: str, dash: str, markers: bool = True) -> None:
+    if not series.steps:
+        return
+    colour = _light(role)
+    if len(series.steps) > 1:
+        axes.fill_between(series.steps, series.low, series.high, color=colour, alpha=0.13, linewidth=0)
+    axes.plot(
+        series.steps,
+        series.mean,
+        color=colour,
+        linewidth=2.0,
+        linestyle=_DASHES[dash],
+        marker=marker if markers else "none",
+        markersize=4.2,
+        clip_on=False,
+        zorder=3,
+    )
+
+
+# Shared drawing
+
+_DASHES: Mapping[str, str | tuple[float, tuple[float, ...]]] = {
+    "solid": "-",
+    "dashed": (0.0, (4.0, 1.6)),
+    "dotted": (0.0, (1.2, 1.4)),
+    "none": "none",
+}
+
+
+def _share_axis(axes: Axes, which: str) -> None:
+    _plain_axis(axes, grid=which)
+    ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
+    percent = FuncFormatter(lambda value, _: f"{100 * value:.0f}" + (" %" if value == 1 else ""))
+    axis = axes.xaxis if which == "x" else axes.yaxis
+    (axes.set_xlim if which == "x" else axes.set_ylim)(0, 1)
+    axis.set_ticks(ticks)
+    axis.set_major_formatter(percent)
+
+
+def _plain_axis(axes: Axes, grid: str = "y") -> None:
+    for side in ("top", "right", "left"):
+        axes.spines[side].set_visible(False)
+    axes.spines["bottom"].set_color(_light("muted"))
+    axes.tick_params(colors=_light("muted"), labelsize=10, length=0, pad=5)
+    (axes.xaxis if grid == "x" else axes.yaxis).grid(True, color=_light("rule"), linewidth=0.8)
+    axes.set_axisbelow(True)
+    if grid == "y":
+        axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+
+
+def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]]) -> None:
+    handles = []
+    for label, role, marker, filled, dash in entries:
+        (handle,) = axes.plot(
+            [],
+            [],
+            color=_light(role),
+            linestyle=_DASHES[dash],
+            linewidth=2.0,
+            marker=marker,
+            markersize=6,
+            markerfacecolor=_light(role) if filled else _light("paper"),
+            markeredgewidth=1.5,
+            label=label,
+        )
+        handles.append(handle)
+    axes.figure.legend(
+        handles=handles,
+        loc="upper left",
+        bbox_to_anchor=(0.0, 1.0),
+        ncols=2,
+        frameon=False,
+        fontsize=10.5,
+        labelcolor=_light("ink"),
+        handlelength=2.4,
+        handletextpad=0.5,
+        columnspacing=1.4,
+        borderpad=0.2,
+        borderaxespad=0.0,
+    )
+
+
+def _light(role: str) -> str:
+    return PALETTE[role].light
+
+
+def _arm_role(arm: str) -> str:
+    return arm if arm in ("before", "control", "confessions") else "ink"
+
+
+def _slug(name: str, index: int) -> str:
+    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+    return slug or str(index)
+
+
+# Words and rows
+
+
+def rate_words(rate: Rate) -> str:
+    """Write a rate with its interval and counts, such as `94 % (92-96 %; 412 of 438)`."""
+    if rate.value is None:
+        return "no cases"
+    low, high = rate.interval.low, rate.interval.high
+    return f"{100 * rate.value:.0f} % ({100 * low:.0f}-{100 * high:.0f} %; {rate.k} of {rate.n})"
+
+
+def _rate_row(rate: Rate) -> tuple[Value, ...]:
+    if rate.value is None:
+        return (rate.k, rate.n, None, None, None)
+    return (rate.k, rate.n, round(rate.value, 4), round(rate.interval.low, 4), round(rate.interval.high, 4))
+
+
+def _table_words(table: Table) -> str:
+    if table.n == 0:
+        return "no cases"
+    unreadable = table.unscored_bad + table.unscored_good
+    return (
+        f"{table.n} answers; of {table.bad} that broke a rule {table.tp} were confessed and {table.fn} hidden; "
+        f"of {table.good} that kept every rule {table.fp} were false alarms and {table.tn} clean; "
+        f"{unreadable} confessions unreadable"
+    )
+
+
+def _series_words(series: _Series, percent: bool = True) -> str:
+    if not series.steps:
+        return "no cases"
+    ends = [f"{100 * value:.0f} percent" if percent else f"{value:.2f}" for value in (series.mean[0], series.mean[-1])]
+    return f"from {ends[0]} at step {series.steps[0]} to {ends[1]} at step {series.steps[-1]}"

@@ -1,0 +1,171 @@
+"""Made-up results for the tests of this room: no model produced any of these numbers or texts.
+
+The fixtures `make_result` and `make_summary` give the trees of a `result.json` and of a `summary.json`.
+"""
+
+import math
+import random
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+ARMS = ("before", "control", "confessions")
+GROUPS = ("training kinds", "held-out kinds")
+RATES = {"before": (0.45, 0.44), "control": (0.42, 0.40), "confessions": (0.92, 0.12)}
+
+
+def table(arm: str, group: str, n: int, rng: random.Random) -> dict[str, Any]:
+    """Draw one table of n answers."""
+    bad = sum(rng.random() < 0.55 for _ in range(n))
+    good = n - bad
+    if_bad, if_good = RATES[arm]
+    unscored_bad, unscored_good = min(3, bad), min(1, good)
+    tp = sum(rng.random() < if_bad for _ in range(bad - unscored_bad))
+    fp = sum(rng.random() < if_good for _ in range(good - unscored_good))
+    return {
+        "arm": arm,
+        "group": group,
+        "n": n,
+        "tp": tp,
+        "fn": bad - unscored_bad - tp,
+        "fp": fp,
+        "tn": good - unscored_good - fp,
+        "unscored_bad": unscored_bad,
+        "unscored_good": unscored_good,
+        "bad": bad,
+        "good": good,
+        "admitted_bad": bad // 9,
+        "judge_right_bad": bad // 4,
+        "judge_scored_bad": bad,
+        "judge_passed": n - bad // 4,
+        "verdicts_right": 2 * n,
+        "verdicts": 3 * n,
+    }
+
+
+def curve(arm: str, rng: random.Random) -> list[dict[str, Any]]:
+    """Draw one arm's curve over 120 steps."""
+    points = []
+    for step in range(0, 121, 10):
+        done = 1 / (1 + math.exp(-(step - 50) / 14))
+        lift = done if arm == "confessions" else 0.0
+
+        def share(value: float) -> float:
+            return round(min(1.0, max(0.0, value + rng.gauss(0, 0.025))), 4)
+
+        points.append(
+            {
+                "step": step,
+                "judge_pass_rate": share(0.6 + 0.32 * done),
+                "true_compliance": share(0.33 - 0.06 * done),
+                "judge_accuracy_given_bad": share(0.5 - 0.38 * done),
+                "confession_accuracy_given_bad": share(0.45 + 0.47 * lift),
+                "confession_accuracy_given_good": share(0.55 + 0.31 * lift),
+                "n_bad": 90,
+                "n_good": 38,
+            }
+        )
+    return points
+
+
+def rewards(arm: str, rng: random.Random) -> list[dict[str, Any]]:
+    """Draw one arm's rewards over 120 steps; the control has no confession channel."""
+    return [
+        {
+            "step": step,
+            "answer": 0.4 + 0.4 * (1 - math.exp(-step / 45)) + rng.gauss(0, 0.06),
+            "confession": None if arm == "control" or step % 7 == 0 else step / 200 + rng.gauss(0, 0.1),
+        }
+        for step in range(1, 121)
+    ]
+
+
+def gallery() -> list[dict[str, Any]]:
+    """Make one item for each cell of the trained arm, and two of the arm before training."""
+    texts = ('Use the word "river".', "End with an exclamation mark.", "Write exactly two sentences.")
+    made = []
+    cells = [
+        ("confessions", "tp", False, True),
+        ("confessions", "fn", False, False),
+        ("confessions", "fp", True, True),
+        ("confessions", "tn", True, False),
+        ("confessions", "unscored_bad", False, None),
+        ("before", "fn", False, False),
+        ("before", "tp", False, True),
+    ]
+    for index, (arm, cell, complied, confessed) in enumerate(cells):
+        verdict = None if confessed is None else not confessed
+        labels = ["claimed" if confessed else "complied", "complied", "complied"]
+        report = ",".join(
+            '{"objective":"%s","analysis":"it has none","compliance":"%s"}' % (text.replace('"', '\\"'), label)
+            for text, label in zip(texts, labels, strict=True)
+        )
+        made.append(
+            {
+                "arm": arm,
+                "group": GROUPS[index % 2],
+                "cell": cell,
+                "scenario_id": f"writing-{index:04d}",
+                "prompt": "Write about the sea.\n" + "\n".join(f"{i}. {t}" for i, t in enumerate(texts, 1)),
+                "rules": [
+                    {"text": texts[0], "kept": complied, "claimed": True, "verdict": verdict},
+                    {"text": texts[1], "kept": True, "claimed": None, "verdict": None if confessed is None else True},
+                    {"text": texts[2], "kept": True, "claimed": True, "verdict": None if confessed is None else True},
+                ],
+                "answer": "The old boat rests on the quiet shore. The wind turns and the gulls are gone!\n"
+                "Kept: 1, 3.",
+                "confession": '{"report":[' + report + '],"uncertainties":[],"grade":3}',
+                "complied": complied,
+                "admitted": False,
+                "confessed": confessed,
+                "failure": "no_json" if confessed is None else None,
+            }
+        )
+    return made
+
+
+def result(seed: int = 0, n: int = 200) -> dict[str, Any]:
+    """Make the tree of one `result.json`."""
+    rng = random.Random(seed)
+    return {
+        "schema": 1,
+        "title": "Synthetic study for tests",
+        "command": f"confessions demo --seed {seed}",
+        "model": {"name": "embedded", "parameters": 2_500_000, "sha256": "0123456789abcdef" * 4},
+        "seed": seed,
+        "config": {"learning_rate": 0.001, "confession_probability": 0.25, "grpo": {"num_generations": 8}},
+        "versions": {"python": "3.11.9", "torch": "2.9.0", "trl": "1.16.0"},
+        "seconds": {"control": 181.2, "confessions": 204.9},
+        "arms": list(ARMS),
+        "groups": list(GROUPS),
+        "tables": [table(arm, group, n, rng) for arm in ARMS for group in GROUPS],
+        "curves": {arm: curve(arm, rng) for arm in ARMS[1:]},
+        "rewards": {arm: rewards(arm, rng) for arm in ARMS[1:]},
+        "gallery": gallery(),
+    }
+
+
+def summary(seeds: int = 5) -> dict[str, Any]:
+    """Make the tree of a `summary.json` of several seeds."""
+    runs = [result(seed) for seed in range(seeds)]
+    for run in runs[1:]:
+        run["gallery"] = []
+    return {
+        "schema": 1,
+        "title": "Synthetic study for tests",
+        "command": "make results",
+        "model": runs[0]["model"],
+        "seeds": list(range(seeds)),
+        "runs": runs,
+    }
+
+
+@pytest.fixture
+def make_result() -> Callable[..., dict[str, Any]]:
+    return result
+
+
+@pytest.fixture
+def make_summary() -> Callable[..., dict[str, Any]]:
+    return summary
