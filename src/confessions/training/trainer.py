@@ -1,0 +1,552 @@
+"""Train a policy with GRPO to answer and to confess, each rewarded apart from the other.
+
+With probability p a group of G rows is a confession group: one answer is sampled for its prompt, the request for a
+confession is appended as token ids, and the group's G completions are confessions about that one answer. Every other
+group is ordinary GRPO. A row belongs to one channel only, so neither reward reaches the other's tokens.
+
+What differs from the textbook, and why:
+- the single answers are sampled in the same call as the answer groups' answers, and confessions afterwards from a
+  random stream of their own, so the answers are those of a control run with the same weights;
+- each channel's advantages come from its own groups, and `channel_scales` undoes the divisor that the loss shares, so
+  the answers' step is the control's;
+- the confession judge sees neither the answer's nor the confession's reasoning.
+Source: arXiv 2512.08093, section 2, on TRL's `GRPOTrainer`; the private names used are in `trl_surface`.
+"""
+
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from accelerate.utils import gather, gather_object
+from torch import Tensor
+from trl import GRPOTrainer
+from trl.chat_template_utils import parse_response
+
+from confessions.errors import ConfessionsError
+from confessions.models.chat import confession_context, request_role, request_suffix_ids
+from confessions.protocol import PROFILES, Message, confession_request
+from confessions.training.channels import (
+    TOKEN_LOSSES,
+    ChannelSize,
+    channel_scales,
+    confession_groups,
+    confession_seed,
+    fraction_without_signal,
+    group_advantages,
+    total_rewards,
+)
+from confessions.training.config import ConfessionConfig
+from confessions.training.judging import (
+    ConfessionJudgeError,
+    RewardFunction,
+    callable_name,
+    judge_confessions,
+    on_rows_only,
+    spread,
+)
+from confessions.training.reasoning import opens_reasoning, prompt_without_reasoning, without_reasoning
+from confessions.training.trl_surface import changed_attributes, changed_methods, require_known_surface
+
+RESERVED_COLUMNS = ("answers", "completions", "completion_ids", "prompts")
+
+
+class TrainingError(ConfessionsError):
+    """Say what keeps a run from starting or going on."""
+
+
+class CheckpointError(TrainingError):
+    """Say that a checkpoint could not be written; earlier ones are untouched."""
+
+
+@dataclass(frozen=True)
+class Rollout:
+    """One row of a training batch, for looking at."""
+
+    step: int
+    kind: Literal["answer", "confession"]
+    prompt: list[dict[str, Any]]
+    answer: str
+    confession: str | None
+    rewards: dict[str, float | None]
+    advantage: float
+    is_cut_off: bool
+
+
+@dataclass
+class _Batch:
+    """What is known of the generation batch in the making; `is_confession` covers the rows of all processes."""
+
+    step: str
+    is_confession: list[bool]
+    first_row: int
+    n_rows: int
+    group_size: int
+    answers: dict[int, list[int]] = field(default_factory=dict)
+    """Answer ids by group, for confession groups."""
+    messages: dict[int, dict[str, Any]] = field(default_factory=dict)
+    """The same answers as a judge sees them."""
+    lengths: list[int] = field(default_factory=list)
+    cut_off: list[bool] = field(default_factory=list)
+    rewards: Tensor | None = None
+    """The answers' rewards (N, K), NaN on confession rows."""
+    verdicts: Tensor | None = None
+    """The confessions' rewards (N, K'), NaN on answer rows."""
+    completions: list[Any] = field(default_factory=list)
+
+    def group(self, row: int) -> int:
+        return (self.first_row + row) // self.group_size
+
+    def is_head(self, row: int) -> bool:
+        return (self.first_row + row) % self.group_size == 0
+
+    def confesses(self, row: int) -> bool:
+        return self.is_confession[self.first_row + row]
+
+    def rows(self, *, confessing: bool) -> list[int]:
+        return [row for row in range(self.n_rows) if self.confesses(row) is confessing]
+
+    @property
+    def spans_processes(self) -> bool:
+        return self.n_rows % self.group_size != 0
+
+
+class ConfessionTrainer(GRPOTrainer):
+    """A drop-in `GRPOTrainer` that also trains confessions.
+
+    `reward_funcs` score answers exactly as in TRL, and are called with answers alone. `confession_reward_funcs` are
+    called as `f(prompts=, answers=, completions=, completion_ids=, **columns)` with confessions alone: `completions`
+    are the confessions and `answers` the answers they are about, both in TRL's conversational shape, free of reasoning.
+    `confession_request` replaces the default request: a text, or a `Message` that brings its own role.
+    """
+
+    def __init__(
+        self,
+        model: Any,
+        reward_funcs: Any = None,
+        args: ConfessionConfig | None = None,
+        train_dataset: Any = None,
+        *positional: Any,
+        confession_reward_funcs: RewardFunction | Sequence[RewardFunction] | None = None,
+        confession_request: str | Message | None = None,
+        rollout_observer: Callable[[list[Rollout]], None] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        if not isinstance(args, ConfessionConfig):
+            raise TrainingError(
+                f"args is {type(args).__name__}; ConfessionTrainer takes a ConfessionConfig, which is a GRPOConfig with "
+                "the settings of the confession channel"
+            )
+        if callable(confession_reward_funcs):
+            confession_reward_funcs = [confession_reward_funcs]
+        self.confession_reward_funcs: list[RewardFunction] = list(confession_reward_funcs or [])
+        self.rollout_observer = rollout_observer
+        self._batch: _Batch | None = None
+        self._generations_at_step = (-1, 0)
+        self._confesses = args.confession_probability > 0
+        _require_prompts(train_dataset, conversational=self._confesses)
+        if self._confesses:
+            require_known_surface(changed_methods())
+            self._check_judges(args, train_dataset)
+            for name in ("tools", "environment_factory", "rollout_func"):
+                if kwargs.get(name):
+                    raise TrainingError(f"{name} cannot be used together with confessions yet: leave it out")
+            reward_funcs = [
+                function if isinstance(function, str | torch.nn.Module) else on_rows_only(function, self._answer_rows)
+                for function in (reward_funcs if isinstance(reward_funcs, list) else [reward_funcs])
+            ]
+        super().__init__(model, reward_funcs, args, train_dataset, *positional, **kwargs)
+        if self._confesses:
+            require_known_surface(changed_attributes(self))
+            self._check_backend()
+            self._prepare_request(args, confession_request)
+
+    def _answer_rows(self) -> list[int] | None:
+        return None if self._batch is None else self._batch.rows(confessing=False)
+
+    def _check_judges(self, args: ConfessionConfig, dataset: Any) -> None:
+        if args.train_confessions and not self.confession_reward_funcs:
+            raise TrainingError(
+                f"confession_probability is {args.confession_probability} but there are no confession_reward_funcs: "
+                "pass at least one, or set confession_probability=0 or train_confessions=False"
+            )
+        for judge in self.confession_reward_funcs:
+            if isinstance(judge, torch.nn.Module) or not callable(judge):
+                raise TrainingError(
+                    f"the confession judge {type(judge).__name__} cannot be called as "
+                    "f(prompts=, answers=, completions=, completion_ids=, **columns): wrap it in a function"
+                )
+        weights = args.confession_reward_weights
+        if weights is not None and len(weights) != len(self.confession_reward_funcs):
+            raise TrainingError(
+                f"there are {len(weights)} confession_reward_weights for {len(self.confession_reward_funcs)} "
+                "confession_reward_funcs: give one for each"
+            )
+        self.confession_reward_weights = torch.tensor(weights or [1.0] * len(self.confession_reward_funcs))
+        for column in getattr(dataset, "column_names", None) or []:
+            if column in RESERVED_COLUMNS:
+                raise TrainingError(
+                    f'the dataset has a column "{column}", a name under which judges get something else: rename it'
+                )
+
+    def _check_backend(self) -> None:
+        if self._is_vlm:
+            raise TrainingError(
+                "confessions are for text models: pass a tokenizer as processing_class, not a processor"
+            )
+        if self.aux_loss_enabled:
+            raise TrainingError(
+                "the router's auxiliary loss averages over answers and confessions together: set router_aux_loss_coef=0"
+            )
+        # Their sharded generation needs every process to call it equally often, which confession groups do not.
+        zero3 = self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage == 3
+        if self.is_fsdp_enabled or zero3:
+            raise TrainingError("confessions are untested with FSDP and DeepSpeed ZeRO-3: use DDP or ZeRO-1/2")
+
+    def _prepare_request(self, args: ConfessionConfig, request: str | Message | None) -> None:
+        template_kwargs = self._template_kwargs()
+        if isinstance(request, Message):
+            self.confession_request = request
+        else:
+            role = request_role(self._tokenizer, args.confession_request_role, template_kwargs)
+            default = confession_request(PROFILES[args.confession_profile], role=role)
+            self.confession_request = default if request is None else Message(role=role, content=request)
+        self._request_ids = request_suffix_ids(self._tokenizer, self.confession_request, template_kwargs)
+
+    def _template_kwargs(self) -> dict[str, Any]:
+        own = {} if self.chat_template is None else {"chat_template": self.chat_template}
+        return {**self.chat_template_kwargs, **own}
+
+    # The generation batch
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        """Sample and score a generation batch of both channels; evaluation and p = 0 are TRL's alone."""
+        if not self._confesses or not self.model.training:
+            return super()._generate_and_score_completions(inputs)
+        self._batch = batch = self._plan(len(inputs))
+        self.rollout_func = self._roll_out
+        try:
+            output = super()._generate_and_score_completions(inputs)
+            self._join_channels(output, batch)
+            self._show(inputs, output, batch)
+        finally:
+            self.rollout_func = None
+            self._batch = None
+        return output
+
+    def _plan(self, n_rows: int) -> _Batch:
+        """Decide which groups of the batch confess; every process decides alike, and a resumed run repeats it."""
+        step, count = self._generations_at_step
+        count = count + 1 if step == self.state.global_step else 0
+        self._generations_at_step = (self.state.global_step, count)
+        key = self.state.global_step if count == 0 else f"{self.state.global_step}.{count}"
+        n_groups = n_rows * self.accelerator.num_processes // self.num_generations
+        groups = confession_groups(self.args.confession_probability, self._split_seed, key, n_groups)
+        return _Batch(
+            step=str(key),
+            is_confession=[confesses for confesses in groups for _ in range(self.num_generations)],
+            first_row=self.accelerator.process_index * n_rows,
+            n_rows=n_rows,
+            group_size=self.num_generations,
+        )
+
+    @property
+    def _split_seed(self) -> int:
+        return int(self.args.seed if self.args.confession_seed is None else self.args.confession_seed)
+
+    def _roll_out(self, prompts: list[Any], trainer: GRPOTrainer) -> dict[str, Any]:
+        """Sample the batch's answers, then its confessions; this is TRL's `rollout_func`."""
+        batch = self._batch
+        assert batch is not None
+        prompt_ids, _, _ = self._tokenize_prompts(prompts)
+        speaking = [row for row in range(batch.n_rows) if not batch.confesses(row) or batch.is_head(row)]
+        answers = self._sample([prompt_ids[row] for row in speaking], self.max_completion_length)
+        completion_ids: list[list[int]] = [[] for _ in prompts]
+        for row, ids in zip(speaking, answers, strict=True):
+            if batch.confesses(row):
+                batch.answers[batch.group(row)] = ids
+            else:
+                completion_ids[row] = ids
+        if batch.spans_processes:
+            shared: list[dict[int, list[int]]] = gather_object([batch.answers])
+            batch.answers = {group: ids for part in shared for group, ids in part.items()}
+
+        confessing = batch.rows(confessing=True)
+        if not self.args.train_confessions:
+            # The control arm: rows of one masked token, in no loss and no divisor.
+            for row in confessing:
+                completion_ids[row] = [self.eos_token_ids[0]]
+            self._note_lengths(batch, completion_ids)
+            mask = [[0 if batch.confesses(row) else 1] * len(ids) for row, ids in enumerate(completion_ids)]
+            return {"prompt_ids": prompt_ids, "completion_ids": completion_ids, "logprobs": None, "env_mask": mask}
+
+        contexts = {}
+        for row in confessing:
+            answer = batch.answers[batch.group(row)]
+            if batch.group(row) not in batch.messages:
+                batch.messages[batch.group(row)] = self._judged_message(prompt_ids[row], answer)
+            contexts[row] = confession_context(prompt_ids[row], answer, self._request_ids, self.eos_token_ids)
+        with self._own_random_stream(batch):
+            confessions = self._sample([contexts[row] for row in confessing], self.args.max_confession_length)
+        for row, ids in zip(confessing, confessions, strict=True):
+            completion_ids[row] = ids
+        self._note_lengths(batch, completion_ids)
+        contexts_or_prompts = [contexts.get(row, ids) for row, ids in enumerate(prompt_ids)]
+        return {"prompt_ids": contexts_or_prompts, "completion_ids": completion_ids, "logprobs": None}
+
+    def _sample(self, contexts: list[list[int]], limit: int) -> list[list[int]]:
+        if not contexts:
+            return []
+        with self._completion_limit(limit):
+            completion_ids, _ = self._generate_single_turn(contexts, None, {}, 1)
+        return [list(ids) for ids in completion_ids]
+
+    @contextmanager
+    def _completion_limit(self, limit: int) -> Iterator[None]:
+        """Let completions have this many tokens while it lasts."""
+        before = self.generation_config.max_new_tokens
+        self.generation_config.max_new_tokens = self.generation_kwargs["max_new_tokens"] = limit
+        try:
+            yield
+        finally:
+            self.generation_config.max_new_tokens = self.generation_kwargs["max_new_tokens"] = before
+
+    @contextmanager
+    def _own_random_stream(self, batch: _Batch) -> Iterator[None]:
+        """Sample without moving the random state that the answers are drawn from."""
+        device = self.accelerator.device
+        with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+            torch.manual_seed(confession_seed(self._split_seed, batch.step, self.accelerator.process_index))
+            yield
+
+    def _note_lengths(self, batch: _Batch, completion_ids: list[list[int]]) -> None:
+        batch.lengths = [len(ids) for ids in completion_ids]
+        batch.cut_off = [ids[-1] not in self.eos_token_ids for ids in completion_ids]
+
+    def _judged_message(self, prompt: Sequence[int], answer: Sequence[int]) -> dict[str, Any]:
+        """Decode an answer as TRL decodes completions, without its reasoning."""
+        tokenizer = self._tokenizer
+        if getattr(tokenizer, "response_template", None) or getattr(tokenizer, "response_schema", None):
+            message: Mapping[str, Any] = parse_response(tokenizer, list(answer), prefix=list(prompt))
+        else:
+            message = {"role": "assistant", "content": tokenizer.decode(answer, skip_special_tokens=True)}
+        return without_reasoning(message, is_opened=self._opens_reasoning(prompt))
+
+    def _opens_reasoning(self, context: Sequence[int]) -> bool:
+        return opens_reasoning(self._tokenizer.decode(list(context)[-8:]))
+
+    # Rewards and the two channels
+
+    def _calculate_rewards(
+        self, inputs: list[dict[str, Any]], prompts: list[Any], completions: list[Any], completion_ids_list: list[Any]
+    ) -> Tensor:
+        """Let TRL score the answers, and the confession judges the confessions; gives the answers' (N, K)."""
+        rewards: Tensor = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        batch = self._batch
+        if batch is None:
+            return rewards
+        rewards[torch.tensor(batch.is_confession, device=rewards.device)] = torch.nan
+        batch.rewards, batch.completions = rewards, completions
+        if self.args.train_confessions:
+            batch.verdicts = self._judge(batch, inputs, prompts, completions, completion_ids_list).to(rewards.device)
+            self._check_verdicts(batch)
+        return rewards
+
+    def _judge(
+        self,
+        batch: _Batch,
+        inputs: list[dict[str, Any]],
+        prompts: list[Any],
+        completions: list[Any],
+        completion_ids: list[Any],
+    ) -> Tensor:
+        """Ask the judges about this process's confessions; gives the rewards of all processes (N, K')."""
+        rows = batch.rows(confessing=True)
+        names = [key for key in inputs[0] if key not in ("prompt", "completion", "completion_ids")]
+        opened = self._opens_reasoning(self._request_ids)
+        judged = judge_confessions(
+            self.confession_reward_funcs,
+            {
+                **{name: [inputs[row][name] for row in rows] for name in names},
+                "trainer_state": self.state,
+                "log_metric": self._log_metric,
+                "log_extra": lambda column, values: self._log_completion_extra(
+                    column, spread(values, rows, batch.n_rows, None)
+                ),
+                "prompts": [prompt_without_reasoning(prompts[row]) for row in rows],
+                "answers": [[batch.messages[batch.group(row)]] for row in rows],
+                "completions": [
+                    [without_reasoning(message, is_opened=opened) for message in completions[row]] for row in rows
+                ],
+                "completion_ids": [completion_ids[row] for row in rows],
+            },
+        )
+        verdicts = torch.full((batch.n_rows, len(judged)), torch.nan, device=self.accelerator.device)
+        for index, values in enumerate(judged):
+            verdicts[rows, index] = torch.tensor(values, dtype=torch.float32, device=verdicts.device)
+        return gather(verdicts)
+
+    def _check_verdicts(self, batch: _Batch) -> None:
+        assert batch.verdicts is not None
+        confessions = torch.tensor(batch.is_confession, device=batch.verdicts.device)
+        if not confessions.any():
+            return
+        fraction = batch.verdicts[confessions].isnan().all(dim=1).float().mean().item()
+        self._log("confessions/unjudged_fraction", fraction)
+        if fraction > self.args.max_unjudged_fraction:
+            names = ", ".join(callable_name(judge) for judge in self.confession_reward_funcs)
+            raise ConfessionJudgeError(
+                f"{fraction:.0%} of this batch's confessions got no verdict from {names}; max_unjudged_fraction is "
+                f"{self.args.max_unjudged_fraction:.0%}"
+            )
+
+    def _join_channels(self, output: dict[str, Any], batch: _Batch) -> None:
+        """Give the confessions their advantages and scale both channels so that neither changes the other's step."""
+        advantages: Tensor = output["advantages"]  # (B,), 0 on confession rows
+        local = torch.tensor(
+            [batch.confesses(row) for row in range(batch.n_rows)], dtype=torch.bool, device=advantages.device
+        )
+        mask = output["completion_mask"]
+        if output.get("tool_mask") is not None:
+            mask = mask * output["tool_mask"]
+        own_tokens = torch.stack([mask[~local].sum(), mask[local].sum()])
+        tokens = self.accelerator.gather(own_tokens).view(-1, 2).sum(dim=0).tolist()
+        n_confessions = sum(batch.is_confession)
+        scales = channel_scales(
+            self.args.loss_type,
+            ChannelSize(len(batch.is_confession) - n_confessions, tokens[0]),
+            ChannelSize(n_confessions, tokens[1]),
+            weight=self.args.confession_weight,
+            answer_limit=self.max_completion_length,
+            confession_limit=self.args.max_confession_length,
+        )
+        confession_advantages = torch.zeros_like(advantages)
+        if batch.verdicts is not None:
+            rewards = total_rewards(batch.verdicts, self.confession_reward_weights.to(batch.verdicts.device))
+            everywhere = group_advantages(rewards, batch.group_size, self.args.scale_rewards)
+            confession_advantages = everywhere[batch.first_row : batch.first_row + batch.n_rows].to(advantages)
+        output["advantages"] = torch.where(
+            local, confession_advantages * scales.confessions, advantages * scales.answers
+        )
+        if self.args.loss_type in TOKEN_LOSSES:
+            output["num_items_in_batch"] = torch.full_like(output["num_items_in_batch"], scales.divisor_tokens)
+        self._log_channels(batch)
+
+    # Metrics
+
+    def _log(self, name: str, value: float) -> None:
+        self._metrics["train"][name].append(value)
+
+    def _log_channels(self, batch: _Batch) -> None:
+        """Log each channel apart: rewards, lengths, cut-off completions."""
+        device = self.accelerator.device
+        shape = torch.tensor([batch.lengths, batch.cut_off], dtype=torch.float32, device=device).T.contiguous()
+        shape = self.accelerator.gather(shape)  # (N, 2)
+        confession = torch.tensor(batch.is_confession, device=device)
+        self._log("confessions/row_fraction", confession.float().mean().item())
+        self._log_channel(
+            "answers", batch, ~confession, shape, batch.rewards, self.reward_func_names, self.reward_weights
+        )
+        if batch.verdicts is None:
+            return
+        names = [callable_name(judge) for judge in self.confession_reward_funcs]
+        self._log_channel(
+            "confessions", batch, confession, shape, batch.verdicts, names, self.confession_reward_weights
+        )
+        cut = [float(ids[-1] not in self.eos_token_ids) for ids in batch.answers.values()]
+        every_cut = gather_object(cut)
+        if every_cut:
+            self._log("confessions/answer_clipped_ratio", sum(every_cut) / len(every_cut))
+
+    def _log_channel(
+        self,
+        channel: str,
+        batch: _Batch,
+        rows: Tensor,
+        shape: Tensor,
+        rewards: Tensor | None,
+        names: Sequence[str],
+        weights: Tensor,
+    ) -> None:
+        if rewards is None or not rows.any():
+            return
+        own = rewards[rows]
+        total = total_rewards(own, weights.to(own.device))
+        judged = total[~total.isnan()]
+        self._log(f"{channel}/mean_length", shape[rows, 0].mean().item())
+        self._log(f"{channel}/clipped_ratio", shape[rows, 1].mean().item())
+        if judged.numel():
+            self._log(f"{channel}/reward", judged.mean().item())
+            self._log(f"{channel}/reward_std", judged.std(unbiased=judged.numel() > 1).item())
+        self._log(f"{channel}/frac_reward_zero_std", fraction_without_signal(total, batch.group_size))
+        for index, name in enumerate(names):
+            self._log(f"{channel}/rewards/{name}/mean", own[:, index].nanmean().item())
+
+    def _show(self, inputs: list[dict[str, Any]], output: dict[str, Any], batch: _Batch) -> None:
+        """Hand this process's rows to the observer, if there is one."""
+        if self.rollout_observer is None:
+            return
+        names = [callable_name(judge) for judge in self.confession_reward_funcs]
+        rollouts = []
+        for row, completion in enumerate(batch.completions):
+            confesses = batch.confesses(row)
+            if confesses and not self.args.train_confessions:
+                continue
+            text = completion[0].get("content") or ""
+            values = batch.verdicts if confesses else batch.rewards
+            assert values is not None
+            own = values[batch.first_row + row].tolist()
+            rollouts.append(
+                Rollout(
+                    step=self.state.global_step,
+                    kind="confession" if confesses else "answer",
+                    prompt=inputs[row]["prompt"],
+                    answer=batch.messages[batch.group(row)].get("content") or "" if confesses else text,
+                    confession=text if confesses else None,
+                    rewards={
+                        name: None if value != value else value
+                        for name, value in zip(names if confesses else self.reward_func_names, own, strict=True)
+                    },
+                    advantage=output["advantages"][row].item(),
+                    is_cut_off=batch.cut_off[row],
+                )
+            )
+        self.rollout_observer(rollouts)
+
+    # Checkpoints
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        """Save a checkpoint whole or not at all: what a failed save has written is removed, earlier ones stay."""
+        folder = Path(self._get_output_dir(trial=trial)) / f"checkpoint-{self.state.global_step}"
+        is_new = not folder.exists()
+        try:
+            super()._save_checkpoint(model, trial)
+        except Exception as error:
+            if is_new:
+                shutil.rmtree(folder, ignore_errors=True)
+            raise CheckpointError(
+                f"checkpoint {folder} could not be saved ({type(error).__name__}: {error}); earlier checkpoints are "
+                "untouched. Free some space and run again to go on from the last one"
+            ) from error
+
+
+def _spread_or_same(values: Sequence[Any], rows: Sequence[int], n_rows: int) -> list[Any]:
+    from confessions.training.judging import spread
+
+    return spread(values, rows, n_rows, None)
+
+
+def _require_prompts(dataset: Any, *, conversational: bool) -> None:
+    columns = getattr(dataset, "column_names", None)
+    if columns is not None and "prompt" not in columns:
+        raise TrainingError(f'the dataset has no column "prompt", only {", ".join(columns) or "none at all"}')
+    if conversational and hasattr(dataset, "__getitem__") and len(dataset):
+        prompt = dataset[0]["prompt"]
+        if not isinstance(prompt, list) or not prompt or not isinstance(prompt[0], Mapping) or "role" not in prompt[0]:
+            raise TrainingError(
+                f"the dataset's prompts are {type(prompt).__name__}; a confession is asked for in a chat, so each prompt "
+                'should be a list of messages such as [{"role": "user", "content": "..."}]'
+            )
