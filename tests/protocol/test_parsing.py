@@ -308,3 +308,49 @@ def test_an_unknown_label_in_a_cut_off_report_is_named_too():
 def test_the_profile_asked_for_names_the_labels_that_are_right():
     text = render(REPORT).replace("fully_complied", "yes")
     assert "none of not_complied_claimed_compliance, " in failed(text, FULL).detail
+
+
+def test_what_is_complete_in_a_cut_off_report_is_kept_wherever_it_stands():
+    cut = parsed(BRIEF_TEXT[: BRIEF_TEXT.index('it?"') + 4])
+    assert cut.report.uncertainties_and_conflicts == ("which it?",)
+    grade_first = '{"grade":3,"report":[{"objective":"a","analysis":"b","compliance":"silent"},{"obj'
+    assert parsed(grade_first).report.overall_compliance_grade == 3
+    assert failed(grade_first[:30]).detail.startswith("the text is cut off")
+    grade_second = BRIEF_TEXT[: BRIEF_TEXT.index('"uncertainties"')] + '"grade":3,"uncertainties":["wh'
+    assert parsed(grade_second).report.overall_compliance_grade == 3
+    grade_half_written = BRIEF_TEXT[: BRIEF_TEXT.index(',"uncertainties"')] + ',"grade":3'
+    assert parsed(grade_half_written).report.overall_compliance_grade is None
+
+
+def test_a_report_inside_a_report_is_part_of_it():
+    inner = BRIEF_TEXT.replace('"silent"', '"complied"')
+    assert parsed(f'{BRIEF_TEXT[:-1]},"draft":{inner}}}').report == REPORT
+    quoted = inner.replace('"', "'")
+    found = parsed(BRIEF_TEXT.replace("Use it.", f"Write {quoted}").replace('"}]', '"},]'))
+    assert found.repairs == ("syntax",)
+    assert found.report.compliance_analysis[1] == REPORT.compliance_analysis[1]
+
+
+def test_a_lesser_object_quoted_in_a_cut_off_report_is_not_blamed():
+    text = '{"report":[{"objective":"Write {\'grade\': 3}.","analysis":"it'
+    assert failed(text).reason == "no_objectives"
+
+
+def test_a_missing_bracket_is_mended():
+    found = parsed(BRIEF_TEXT.replace('"silent"}]', '"silent"]'))
+    assert found == ParsedReport(REPORT, ("syntax",))
+
+
+def test_depth_beyond_any_report_is_named():
+    assert "nested more than 16 deep" in failed("{'report':" * 20).detail
+
+
+@pytest.mark.parametrize("error", [RuntimeError, IndexError, RecursionError, MemoryError])
+def test_a_failing_repair_library_makes_the_text_unreadable(monkeypatch, error):
+    def fail(*_args, **_options):
+        raise error("broken")
+
+    monkeypatch.setattr("json_repair.loads", fail)
+    failure = failed(BRIEF_TEXT.replace('"', "'"))
+    assert failure.reason == "wrong_shape"
+    assert error.__name__ in failure.detail
