@@ -63,7 +63,7 @@ class ConfessionConfig(GRPOConfig):
     confession_seed: int | None = field(
         default=None,
         metadata={
-            "help": "Seed of the split into answer and confession groups and of the confessions sampled; `seed` if not given."
+            "help": "Seed of the split into answer and confession groups, and of the confessions; `seed` if not given."
         },
     )
     max_unjudged_fraction: float = field(

@@ -33,7 +33,7 @@ def is_async(function: RewardFunction) -> bool:
     """Tell whether calling the function gives a coroutine."""
     while isinstance(function, functools.partial):
         function = function.func
-    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None))
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(type(function).__call__)
 
 
 def on_rows_only(function: RewardFunction, rows_of: Callable[[], list[int] | None]) -> RewardFunction:
@@ -125,8 +125,8 @@ def checked_verdicts(name: str, verdicts: Any, n_confessions: int) -> list[float
         or not hasattr(verdicts, "__iter__")
     ):
         raise ConfessionJudgeError(
-            f'the confession judge "{name}" returned {type(verdicts).__name__}; it should return a list with one number '
-            "or None per confession"
+            f'the confession judge "{name}" returned {type(verdicts).__name__}; it should return a list with one '
+            "number or None per confession"
         )
     if len(verdicts) != n_confessions:
         raise ConfessionJudgeError(

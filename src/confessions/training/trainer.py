@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from accelerate.utils import gather, gather_object
@@ -38,6 +38,7 @@ from confessions.training.channels import (
     fraction_without_signal,
     group_advantages,
     total_rewards,
+    unit_draw,
 )
 from confessions.training.config import ConfessionConfig
 from confessions.training.judging import (
@@ -67,6 +68,7 @@ class Rollout:
     """One row of a training batch, for looking at."""
 
     step: int
+    """The first optimizer step that it trains."""
     kind: Literal["answer", "confession"]
     prompt: list[dict[str, Any]]
     answer: str
@@ -91,6 +93,8 @@ class _Batch:
     """The same answers as a judge sees them."""
     lengths: list[int] = field(default_factory=list)
     cut_off: list[bool] = field(default_factory=list)
+    texts: list[int] = field(default_factory=list)
+    """A hash of each completion's ids, to count the distinct ones."""
     rewards: Tensor | None = None
     """The answers' rewards (N, K), NaN on confession rows."""
     verdicts: Tensor | None = None
@@ -123,6 +127,8 @@ class ConfessionTrainer(GRPOTrainer):
     `confession_request` replaces the default request: a text, or a `Message` that brings its own role.
     """
 
+    rollout_func: Any
+
     def __init__(
         self,
         model: Any,
@@ -137,12 +143,14 @@ class ConfessionTrainer(GRPOTrainer):
     ) -> None:
         if not isinstance(args, ConfessionConfig):
             raise TrainingError(
-                f"args is {type(args).__name__}; ConfessionTrainer takes a ConfessionConfig, which is a GRPOConfig with "
-                "the settings of the confession channel"
+                f"args is {type(args).__name__}; ConfessionTrainer takes a ConfessionConfig: a GRPOConfig with the "
+                "settings of the confession channel"
             )
         if callable(confession_reward_funcs):
             confession_reward_funcs = [confession_reward_funcs]
         self.confession_reward_funcs: list[RewardFunction] = list(confession_reward_funcs or [])
+        self.confession_judge_names = [callable_name(judge) for judge in self.confession_reward_funcs]
+        self.confession_request: Message | None = None
         self.rollout_observer = rollout_observer
         self._batch: _Batch | None = None
         self._generations_at_step = (-1, 0)
@@ -211,7 +219,7 @@ class ConfessionTrainer(GRPOTrainer):
         if isinstance(request, Message):
             self.confession_request = request
         else:
-            role = request_role(self._tokenizer, args.confession_request_role, template_kwargs)
+            role = request_role(self._tokenizer, cast(Any, args.confession_request_role), template_kwargs)
             default = confession_request(PROFILES[args.confession_profile], role=role)
             self.confession_request = default if request is None else Message(role=role, content=request)
         self._request_ids = request_suffix_ids(self._tokenizer, self.confession_request, template_kwargs)
@@ -325,6 +333,7 @@ class ConfessionTrainer(GRPOTrainer):
     def _note_lengths(self, batch: _Batch, completion_ids: list[list[int]]) -> None:
         batch.lengths = [len(ids) for ids in completion_ids]
         batch.cut_off = [ids[-1] not in self.eos_token_ids for ids in completion_ids]
+        batch.texts = [int(unit_draw(*ids) * 2**53) for ids in completion_ids]
 
     def _judged_message(self, prompt: Sequence[int], answer: Sequence[int]) -> dict[str, Any]:
         """Decode an answer as TRL decodes completions, without its reasoning."""
@@ -397,7 +406,7 @@ class ConfessionTrainer(GRPOTrainer):
         fraction = batch.verdicts[confessions].isnan().all(dim=1).float().mean().item()
         self._log("confessions/unjudged_fraction", fraction)
         if fraction > self.args.max_unjudged_fraction:
-            names = ", ".join(callable_name(judge) for judge in self.confession_reward_funcs)
+            names = ", ".join(self.confession_judge_names)
             raise ConfessionJudgeError(
                 f"{fraction:.0%} of this batch's confessions got no verdict from {names}; max_unjudged_fraction is "
                 f"{self.args.max_unjudged_fraction:.0%}"
@@ -441,55 +450,70 @@ class ConfessionTrainer(GRPOTrainer):
         self._metrics["train"][name].append(value)
 
     def _log_channels(self, batch: _Batch) -> None:
-        """Log each channel apart: rewards, lengths, cut-off completions."""
+        """Log each channel apart; TRL's own `completions/*` and `frac_reward_zero_std` are made the answers'."""
         device = self.accelerator.device
-        shape = torch.tensor([batch.lengths, batch.cut_off], dtype=torch.float32, device=device).T.contiguous()
-        shape = self.accelerator.gather(shape)  # (N, 2)
+        facts = torch.tensor([batch.lengths, batch.cut_off, batch.texts], dtype=torch.float64, device=device)
+        facts = self.accelerator.gather(facts.T.contiguous())  # (N, 3): length, cut off, hash of the tokens
         confession = torch.tensor(batch.is_confession, device=device)
         self._log("confessions/row_fraction", confession.float().mean().item())
+        assert batch.rewards is not None
+        self._restate_trl_metrics(facts[~confession], batch.rewards[~confession])
         self._log_channel(
-            "answers", batch, ~confession, shape, batch.rewards, self.reward_func_names, self.reward_weights
+            "answers", batch.rewards[~confession], facts[~confession], self.reward_func_names, self.reward_weights
         )
         if batch.verdicts is None:
             return
-        names = [callable_name(judge) for judge in self.confession_reward_funcs]
+        names = self.confession_judge_names
         self._log_channel(
-            "confessions", batch, confession, shape, batch.verdicts, names, self.confession_reward_weights
+            "confessions",
+            batch.verdicts[confession],
+            facts[confession],
+            names,
+            self.confession_reward_weights,
         )
-        cut = [float(ids[-1] not in self.eos_token_ids) for ids in batch.answers.values()]
-        every_cut = gather_object(cut)
-        if every_cut:
-            self._log("confessions/answer_clipped_ratio", sum(every_cut) / len(every_cut))
+        own_rows = range(batch.first_row, batch.first_row + batch.n_rows)
+        heads = [ids for group, ids in batch.answers.items() if group * batch.group_size in own_rows]
+        cut_off: list[float] = gather_object([float(ids[-1] not in self.eos_token_ids) for ids in heads])
+        if cut_off:
+            self._log("confessions/answer_clipped_ratio", sum(cut_off) / len(cut_off))
 
-    def _log_channel(
-        self,
-        channel: str,
-        batch: _Batch,
-        rows: Tensor,
-        shape: Tensor,
-        rewards: Tensor | None,
-        names: Sequence[str],
-        weights: Tensor,
-    ) -> None:
-        if rewards is None or not rows.any():
+    def _log_channel(self, channel: str, rewards: Tensor, facts: Tensor, names: Sequence[str], weights: Tensor) -> None:
+        if not len(rewards):
             return
-        own = rewards[rows]
-        total = total_rewards(own, weights.to(own.device))
+        total = total_rewards(rewards, weights.to(rewards.device))
         judged = total[~total.isnan()]
-        self._log(f"{channel}/mean_length", shape[rows, 0].mean().item())
-        self._log(f"{channel}/clipped_ratio", shape[rows, 1].mean().item())
         if judged.numel():
             self._log(f"{channel}/reward", judged.mean().item())
             self._log(f"{channel}/reward_std", judged.std(unbiased=judged.numel() > 1).item())
-        self._log(f"{channel}/frac_reward_zero_std", fraction_without_signal(total, batch.group_size))
+        self._log(f"{channel}/frac_reward_zero_std", fraction_without_signal(total, self.num_generations))
         for index, name in enumerate(names):
-            self._log(f"{channel}/rewards/{name}/mean", own[:, index].nanmean().item())
+            self._log(f"{channel}/rewards/{name}/mean", rewards[:, index].nanmean().item())
+        self._log(f"{channel}/mean_length", facts[:, 0].mean().item())
+        self._log(f"{channel}/clipped_ratio", facts[:, 1].mean().item())
+        groups = facts[:, 2].view(-1, self.num_generations).tolist()
+        self._log(f"{channel}/distinct_fraction", sum(len(set(group)) for group in groups) / len(facts))
+
+    def _restate_trl_metrics(self, answers: Tensor, rewards: Tensor) -> None:
+        """Overwrite what TRL has just logged about all rows, so that its names mean what they mean in plain TRL."""
+        metrics = self._metrics["train"]
+        lengths, ended = answers[:, 0], answers[:, 0][answers[:, 1] == 0]
+        for prefix, values in (("", lengths), ("terminated_", ended)):
+            for name, pick in (("mean", torch.mean), ("min", torch.min), ("max", torch.max)):
+                series = metrics[f"completions/{name}_{prefix}length"]
+                del series[-1:]
+                if len(answers):
+                    series.append(pick(values).item() if len(values) else 0.0)
+        total = total_rewards(rewards, self.reward_weights.to(rewards.device))
+        del metrics["completions/clipped_ratio"][-1:], metrics["frac_reward_zero_std"][-1:]
+        if len(answers):
+            metrics["completions/clipped_ratio"].append(answers[:, 1].mean().item())
+            metrics["frac_reward_zero_std"].append(fraction_without_signal(total, self.num_generations))
 
     def _show(self, inputs: list[dict[str, Any]], output: dict[str, Any], batch: _Batch) -> None:
         """Hand this process's rows to the observer, if there is one."""
         if self.rollout_observer is None:
             return
-        names = [callable_name(judge) for judge in self.confession_reward_funcs]
+        names = self.confession_judge_names
         rollouts = []
         for row, completion in enumerate(batch.completions):
             confesses = batch.confesses(row)
@@ -501,7 +525,7 @@ class ConfessionTrainer(GRPOTrainer):
             own = values[batch.first_row + row].tolist()
             rollouts.append(
                 Rollout(
-                    step=self.state.global_step,
+                    step=self.state.global_step + 1,
                     kind="confession" if confesses else "answer",
                     prompt=inputs[row]["prompt"],
                     answer=batch.messages[batch.group(row)].get("content") or "" if confesses else text,
@@ -547,6 +571,6 @@ def _require_prompts(dataset: Any, *, conversational: bool) -> None:
         prompt = dataset[0]["prompt"]
         if not isinstance(prompt, list) or not prompt or not isinstance(prompt[0], Mapping) or "role" not in prompt[0]:
             raise TrainingError(
-                f"the dataset's prompts are {type(prompt).__name__}; a confession is asked for in a chat, so each prompt "
-                'should be a list of messages such as [{"role": "user", "content": "..."}]'
+                f"the dataset's prompts are {type(prompt).__name__}; a confession is asked for in a chat, so each "
+                'prompt should be a list of messages such as [{"role": "user", "content": "..."}]'
             )
