@@ -14,11 +14,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as Canvas
+from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from confessions.evaluation.metrics import Rate
@@ -75,8 +76,8 @@ _CELL_ROLES: Mapping[Cell, str] = {
     "tn": "tn",
 }
 
-_WIDTH = 400.0
-_STYLE = {
+_WIDTH = 350.0
+_STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 11.0,
     "svg.fonttype": "none",
@@ -99,30 +100,58 @@ class Figure:
     draw: Callable[[Axes], None]
     margins: tuple[float, float, float, float] = (8.0, 8.0, 8.0, 8.0)
     """Left, right, bottom and top, in points."""
+    key: tuple[tuple[str, str], ...] = ()
+    """What the colours mean, each with its role, where the page rather than the panel says so."""
+    readout: dict[str, object] | None = None
+    """For a curve: what a page needs to read out the values at the pointer."""
 
-    def canvas(self) -> Canvas:
-        """Draw the panel."""
+    def canvas(self, alone: bool = False) -> Canvas:
+        """Draw the panel; one that stands alone, outside the page, has its title and its colours' key above it."""
         left, right, bottom, top = self.margins
+        head = 0.0 if not alone else 30.0 if not self.key else 52.0
+        height = self.height + head
         with rc_context(_STYLE):
-            canvas = Canvas(figsize=(_WIDTH / 72, self.height / 72), dpi=72)
+            canvas = Canvas(figsize=(_WIDTH / 72, height / 72), dpi=72)
             canvas.patch.set_alpha(0.0)
             axes = canvas.add_axes(
                 (
                     left / _WIDTH,
-                    bottom / self.height,
+                    bottom / height,
                     (_WIDTH - left - right) / _WIDTH,
-                    (self.height - bottom - top) / self.height,
+                    (self.height - bottom - top) / height,
                 )
             )
             axes.patch.set_alpha(0.0)
             self.draw(axes)
+            for legend in canvas.legends:
+                legend.set_bbox_to_anchor((0.0, self.height / height))
+            if alone:
+                title = canvas.text(8 / _WIDTH, 1 - 9 / height, f"{self.title[:1].upper()}{self.title[1:]}", va="top")
+                title.set(color=_light("ink"), fontsize=12, fontweight="bold")
+            if alone and self.key:
+                patches = [Patch(facecolor=_light(role), label=label) for label, role in self.key]
+                canvas.legend(
+                    handles=patches,
+                    loc="upper left",
+                    bbox_to_anchor=(2 / _WIDTH, 1 - 28 / height),
+                    ncols=len(patches),
+                    frameon=False,
+                    fontsize=9,
+                    labelcolor=_light("ink"),
+                    handlelength=0.9,
+                    handleheight=0.9,
+                    handletextpad=0.4,
+                    columnspacing=0.9,
+                    borderaxespad=0.0,
+                )
         return canvas
 
     def svg(self) -> str:
         """Return the panel as a file of its own, in the light colours."""
         stream = io.StringIO()
         with rc_context(_STYLE):
-            self.canvas().savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
+            canvas = self.canvas(alone=True)
+            canvas.savefig(stream, format="svg", metadata={"Date": None, "Creator": None}, facecolor="white")
         return stream.getvalue()
 
     def inline_svg(self) -> str:
@@ -153,7 +182,7 @@ class Figure:
         """Return the panel as a picture, in the light colours on white."""
         stream = io.BytesIO()
         with rc_context(_STYLE):
-            self.canvas().savefig(stream, format="png", dpi=200, facecolor="white")
+            self.canvas(alone=True).savefig(stream, format="png", dpi=200, facecolor="white")
         return stream.getvalue()
 
     def csv(self) -> str:
@@ -265,6 +294,7 @@ def outcomes(results: Results, group: str, index: int = 0) -> Figure:
         rows=tuple(rows),
         height=height,
         draw=draw,
+        key=tuple((CELL_NAMES[cell], _CELL_ROLES[cell]) for cell in ("tp", "fn", "unscored_bad", "fp", "tn")),
     )
 
 
@@ -303,7 +333,7 @@ def _count_labels(axes: Axes, table: Table, top: float, height: float) -> None:
         left += share
         if count == 0:
             continue
-        if share >= 0.024 * len(str(count)) + 0.014:
+        if share * _WIDTH >= 8.0 * len(str(count)) + 5.0:
             role = f"on-{_CELL_ROLES[cell]}"
             box = None
             if role == "on-unread":
@@ -319,7 +349,7 @@ def _count_labels(axes: Axes, table: Table, top: float, height: float) -> None:
                 bbox=box,
             )
         else:
-            width = 0.022 * len(str(count)) + 0.012
+            width = (6.5 * len(str(count)) + 5.0) / _WIDTH
             start = min(max(middle - width / 2, free_from, 0.0), 1.0 - width)
             free_from = start + width
             axes.text(
@@ -349,24 +379,24 @@ _RATE_MARKS = (
     _Mark("p_confessed_given_good", "P(confessed | good)", "fp", "D", True),
 )
 _ADMITTED_MARKS = (
-    _Mark("p_admitted_given_bad", "in the answer (admitted)", "judge", "s", False),
-    _Mark("p_confessed_given_bad", "in the confession (confessed)", "tp", "o", True),
+    _Mark("p_admitted_given_bad", "admitted", "judge", "s", False),
+    _Mark("p_confessed_given_bad", "confessed", "tp", "o", True),
 )
 
 
 def rates(results: Results, group: str, index: int = 0) -> Figure:
     """Set P(confessed | bad) beside P(confessed | good), each with its interval and the seeds' dots."""
-    return _forest(results, group, f"rates-{_slug(group, index)}", "rates", _RATE_MARKS, gap=False)
+    return _forest(results, group, f"rates-{_slug(group, index)}", "rates", _RATE_MARKS)
 
 
 def admitted(results: Results, group: str, index: int = 0) -> Figure:
     """Set what the answers admit beside what the confessions tell, both given bad."""
-    return _forest(results, group, f"admitted-{_slug(group, index)}", "admitted", _ADMITTED_MARKS, gap=True)
+    return _forest(results, group, f"admitted-{_slug(group, index)}", "admitted", _ADMITTED_MARKS)
 
 
-def _forest(results: Results, group: str, name: str, section: str, marks: Sequence[_Mark], gap: bool) -> Figure:
+def _forest(results: Results, group: str, name: str, section: str, marks: Sequence[_Mark]) -> Figure:
     slot, head = 64.0, 30.0
-    height = head + slot * len(results.arms) + 40.0
+    height = head + slot * len(results.arms) + 24.0
     several = len(results.seeds) > 1
     pooled = {arm: results.table(arm, group) for arm in results.arms}
 
@@ -384,7 +414,6 @@ def _forest(results: Results, group: str, name: str, section: str, marks: Sequen
             )  # fmt: skip
             if row:
                 axes.axhline(top, color=_light("rule"), linewidth=0.8)
-            points: list[tuple[float, float]] = []
             for position, mark in enumerate(marks):
                 y = top + slot * (0.31 + 0.38 * position)
                 colour = _light(mark.role)
@@ -397,7 +426,7 @@ def _forest(results: Results, group: str, name: str, section: str, marks: Sequen
                     for one in results.by_seed(arm, group):
                         value = one.rate(mark.rate).value
                         if value is not None:
-                            axes.plot(value, y, "o", ms=4.5, mfc=colour, mec="none", alpha=0.35, clip_on=False)
+                            axes.plot(value, y + 9, "o", ms=4, mfc=colour, mec="none", alpha=0.5, clip_on=False)
                 axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=2.2, solid_capstyle="round")
                 face = colour if mark.filled else _light("paper")
                 axes.plot(rate.value, y, mark.marker, ms=8, mfc=face, mec=colour, mew=1.8, zorder=4, clip_on=False)
@@ -411,10 +440,6 @@ def _forest(results: Results, group: str, name: str, section: str, marks: Sequen
                     ha="left" if right else "right",
                     va="center_baseline",
                 )
-                points.append((rate.value, y))
-            if gap and len(points) == 2:
-                (x0, y0), (x1, y1) = points
-                axes.plot([x0, x1], [y0, y1], color=_light("muted"), linewidth=0.9, linestyle=(0, (2, 2)), zorder=1)
         _legend(axes, [(m.label, m.role, m.marker, m.filled, "none") for m in marks])
 
     rows: list[tuple[Value, ...]] = []
@@ -437,7 +462,7 @@ def _forest(results: Results, group: str, name: str, section: str, marks: Sequen
         rows=tuple(rows),
         height=height,
         draw=draw,
-        margins=(92.0, 14.0, 36.0, head),
+        margins=(88.0, 16.0, 24.0, head),
     )
 
 
@@ -468,8 +493,8 @@ HACK = CurvePanel(
     "hack",
     "what the weak judge passes and what is true",
     (
-        Line("judge_pass_rate", "the weak judge passes", "judge", "s", "dashed"),
-        Line("true_compliance", "every rule truly kept", "ink", "o", "solid"),
+        Line("judge_pass_rate", "weak judge passes", "judge", "s", "dashed"),
+        Line("true_compliance", "rules truly kept", "ink", "o", "solid"),
     ),
 )
 HONESTY = CurvePanel(
@@ -495,14 +520,16 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
     runs = results.curves(arm)
     series = {line.field: _series(runs, line.field) for line in panel.lines}
     several = len(results.seeds) > 1
-    head = 18.0 * ((len(panel.lines) + 1) // 2) + 14.0
+    columns = 2 if len(panel.lines) == 2 else 1
+    head = 17.0 * len(panel.lines) / columns + 16.0
 
     def draw(axes: Axes) -> None:
         _share_axis(axes, "y")
         axes.set_xlabel("training step", color=_light("muted"), fontsize=10)
         for line in panel.lines:
             _draw_series(axes, series[line.field], line.role, line.marker, line.dash)
-        _legend(axes, [(line.label, line.role, line.marker, True, line.dash) for line in panel.lines])
+        _limit_steps(axes, list(series.values()))
+        _legend(axes, [(line.label, line.role, line.marker, True, line.dash) for line in panel.lines], columns)
 
     rows = tuple(
         (arm, line.field, run.seed, point.step, getattr(point, line.field), point.n_bad, point.n_good)
@@ -511,6 +538,8 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
         for point in run.curves.get(arm, ())
     )
     band = "range over the seeds" if several else "95 percent Wilson interval"
+    margins = (40.0, 12.0, 38.0, head)
+    height = 222.0 + head
     return Figure(
         name=f"{panel.name}-{_slug(arm, results.arms.index(arm))}",
         title=f"{arm} arm",
@@ -519,9 +548,10 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
         section=panel.section,
         header=("arm", "metric", "seed", "step", "value", "n_bad", "n_good"),
         rows=rows,
-        height=236.0 + head,
+        height=height,
         draw=draw,
-        margins=(44.0, 14.0, 38.0, head),
+        margins=margins,
+        readout=_readout([(line.label, line.role, series[line.field]) for line in panel.lines], margins, height, "%"),
     )
 
 
@@ -537,6 +567,8 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
     series = {arm: _spread(lines) for arm, lines in runs.items()}
     several = len(results.seeds) > 1
     looks = [("solid", "o"), ("dashed", "s"), ("dotted", "D")]
+    margins = (40.0, 12.0, 38.0, 30.0)
+    height = 222.0
 
     def draw(axes: Axes) -> None:
         _plain_axis(axes)
@@ -555,6 +587,7 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
                 )
             _draw_series(axes, one, _arm_role(arm), marker, dash, markers=False)
             entries.append((arm, _arm_role(arm), "none", True, dash))
+        _limit_steps(axes, list(series.values()))
         _legend(axes, entries)
 
     rows = tuple(
@@ -572,10 +605,38 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
         section="rewards",
         header=("arm", "seed", "step", "reward"),
         rows=rows,
-        height=240.0,
+        height=height,
         draw=draw,
-        margins=(44.0, 14.0, 38.0, 30.0),
+        margins=margins,
+        readout=_readout([(arm, _arm_role(arm), one) for arm, one in series.items()], margins, height, ""),
     )
+
+
+def _readout(
+    lines: Sequence[tuple[str, str, _Series]], margins: tuple[float, float, float, float], height: float, unit: str
+) -> dict[str, object]:
+    left, right, bottom, top = margins
+    steps = sorted({step for _, _, series in lines for step in series.steps})
+    spoken = []
+    for label, role, series in lines:
+        at = dict(zip(series.steps, zip(series.mean, series.low, series.high, strict=True), strict=True))
+        spoken.append({"label": label, "role": role, "values": [_spoken(at.get(step), unit) for step in steps]})
+    return {
+        "plot": [left / _WIDTH, 1 - right / _WIDTH, top / height, 1 - bottom / height],
+        "limits": _limits([series for _, _, series in lines]),
+        "steps": steps,
+        "lines": spoken,
+    }
+
+
+def _spoken(point: tuple[float, float, float] | None, unit: str) -> str:
+    if point is None:
+        return "no cases"
+    if unit == "%":
+        mean, low, high = (f"{100 * value:.0f}" for value in point)
+        return f"{mean} % ({low}\u2013{high} %)"
+    mean, low, high = (f"{value:.2f}" for value in point)
+    return mean if low == high else f"{mean} ({low} to {high})"
 
 
 def smooth(run: Sequence[RewardPoint], channel: str) -> dict[int, float]:
@@ -604,8 +665,7 @@ def _series(runs: Sequence[Sequence[CurvePoint]], field: str) -> _Series:
         if n:
             interval = Rate(round(value * n), n).interval
             low, high = interval.low, interval.high
-        for column, number in zip(series, (point.step, value, low, high), strict=True):
-            column.append(number)
+        _append(series, point.step, value, low, high)
     return series
 
 
@@ -613,11 +673,15 @@ def _spread(runs: Sequence[Mapping[int, float]]) -> _Series:
     series = _Series([], [], [], [])
     for step in sorted({step for run in runs for step in run}):
         values = [run[step] for run in runs if step in run]
-        for column, number in zip(
-            series, (step, sum(values) / len(values), min(values), max(values)), strict=True
-        ):
-            column.append(number)
+        _append(series, step, sum(values) / len(values), min(values), max(values))
     return series
+
+
+def _append(series: _Series, step: int, mean: float, low: float, high: float) -> None:
+    series.steps.append(step)
+    series.mean.append(mean)
+    series.low.append(low)
+    series.high.append(high)
 
 
 def _denominator(point: CurvePoint, field: str) -> int | None:
@@ -680,7 +744,20 @@ def _plain_axis(axes: Axes, grid: str = "y") -> None:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]]) -> None:
+def _limits(series: Sequence[_Series]) -> tuple[float, float]:
+    steps = [step for one in series for step in one.steps]
+    if not steps:
+        return 0.0, 1.0
+    first, last = min(steps), max(steps)
+    pad = 0.02 * (last - first) or 1.0
+    return first - pad, last + pad
+
+
+def _limit_steps(axes: Axes, series: Sequence[_Series]) -> None:
+    axes.set_xlim(*_limits(series))
+
+
+def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]], columns: int = 2) -> None:
     handles = []
     for label, role, marker, filled, dash in entries:
         (handle,) = axes.plot(
@@ -700,7 +777,7 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]]) -> N
         handles=handles,
         loc="upper left",
         bbox_to_anchor=(0.0, 1.0),
-        ncols=2,
+        ncols=columns,
         frameon=False,
         fontsize=10.5,
         labelcolor=_light("ink"),

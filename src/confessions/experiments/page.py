@@ -10,6 +10,7 @@ import base64
 import hashlib
 import json
 import os
+import re
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -24,7 +25,7 @@ from confessions.evaluation.metrics import Rate, across_seeds, difference
 from confessions.experiments.figures import CELL_NAMES, PALETTE, Figure, draw_all, rate_words, write_figures
 from confessions.experiments.results import CELLS, RATES, Cell, GalleryItem, Results, Table, read_studies
 
-PAGE_NAME = "index.html"
+PAGE_NAME = "report.html"
 """The name of the page's file."""
 
 TRAINED = "confessions"
@@ -56,12 +57,19 @@ class Tile(NamedTuple):
 
 
 class RateCell(NamedTuple):
-    """One entry of the table of rates: the pooled rate and, for several seeds, what the seeds say."""
+    """One entry of the table of rates: an arm's pooled rate and, for several seeds, what the seeds say."""
 
-    name: str
-    label: str
+    arm: str
     rate: Rate
     seeds: str
+
+
+class RateRow(NamedTuple):
+    """One rate, arm by arm."""
+
+    label: str
+    meaning: str
+    cells: tuple[RateCell, ...]
 
 
 class Verdict(NamedTuple):
@@ -70,6 +78,7 @@ class Verdict(NamedTuple):
     symbol: str
     text: str
     tone: str
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,27 +120,27 @@ def headline(results: Results) -> tuple[Piece, ...]:
 
 
 def findings(results: Results) -> tuple[str, ...]:
-    """State what the intervals allow to be said: changes, the two arms' compliance, confessions against admissions."""
-    said: list[str] = []
+    """State what the intervals allow to be said of the trained arm, one sentence at a time, group by group."""
     arm = TRAINED if TRAINED in results.arms else results.arms[-1]
+    said: list[str] = []
     for group in results.groups:
         table = results.table(arm, group)
+        where = f"{group[:1].upper()}{group[1:]}"
+        bad, good = table.rate("p_confessed_given_bad"), table.rate("p_confessed_given_good")
         if table.bad and table.good:
-            bad, good = table.rate("p_confessed_given_bad"), table.rate("p_confessed_given_good")
             said.append(
-                f"{_capital(group)}: P(confessed | bad) is {rate_words(bad)} and P(confessed | good) {rate_words(good)}: "
-                + _tells_apart(bad, good)
+                f"{where}: confessions {_tells_apart(bad, good)}: "
+                f"P(confessed | bad) is {rate_words(bad)}, P(confessed | good) {rate_words(good)}."
             )
         if BASELINE in results.arms and arm != BASELINE:
-            old = results.table(BASELINE, group).rate("p_confessed_given_bad")
-            change = _change(old, table.rate("p_confessed_given_bad"))
+            change = _change(results.table(BASELINE, group).rate("p_confessed_given_bad"), bad)
             if change:
-                said.append(f"{_capital(group)}: training changed P(confessed | bad) by {change}.")
+                said.append(f"{where}: training changed P(confessed | bad) by {change}.")
         if CONTROL in results.arms and arm != CONTROL:
             change = _change(_compliance(results.table(CONTROL, group)), _compliance(table))
             if change:
-                said.append(f"{_capital(group)}: true compliance differs from the control arm's by {change}.")
-    return tuple(said)
+                said.append(f"{where}: true compliance differs from the control arm's by {change}.")
+    return tuple(_unbroken(sentence) for sentence in said)
 
 
 def sections(results: Results, figures: Sequence[Figure]) -> tuple[Section, ...]:
@@ -158,16 +167,16 @@ def sections(results: Results, figures: Sequence[Figure]) -> tuple[Section, ...]
         ),
         "admitted": (
             "Admitted in the answer, or confessed",
-            "Of the answers that broke a rule: how many told so themselves, unasked, and how many confessions did. "
-            f"The gap is what only the confession brings to light.{dots}",
+            "Of the answers that broke a rule: how many told so themselves, unasked, and how many the "
+            f"confession told of.{dots}",
         ),
         "hack": (
-            "The answer channel learns to please its judge",
+            "What the judge passes, and what is true",
             "The weak judge looks at a few rules and believes the answer about the rest. Where the two lines part, "
             f"answers earn reward for rules they break. {band}",
         ),
         "honesty": (
-            "The same weak judge, two kinds of evidence",
+            "Who is right about the answers",
             "On answers that broke a rule: how often the weak judge noticed, and how often the confession said so. "
             f"Beside it, how often the confession was right about good answers. {band}",
         ),
@@ -205,17 +214,19 @@ def tiles(results: Results) -> tuple[Tile, ...]:
     )
 
 
-def rate_rows(results: Results, group: str) -> list[tuple[str, Table, list[RateCell]]]:
-    """Make the rows of one group's table of rates, an arm each."""
-    rows = []
-    for arm in results.arms:
-        table = results.table(arm, group)
-        cells = [
-            RateCell(name, kind.label, table.rate(name), _seeds_words(results, arm, group, name))
-            for name, kind in RATES.items()
-        ]
-        rows.append((arm, table, cells))
-    return rows
+def rate_rows(results: Results, group: str) -> tuple[RateRow, ...]:
+    """Make the rows of one group's table of rates."""
+    return tuple(
+        RateRow(
+            kind.label,
+            kind.meaning,
+            tuple(
+                RateCell(arm, results.table(arm, group).rate(name), _seeds_words(results, arm, group, name))
+                for arm in results.arms
+            ),
+        )
+        for name, kind in RATES.items()
+    )
 
 
 def shown_example(results: Results) -> GalleryItem | None:
@@ -235,9 +246,9 @@ def truth_mark(kept: bool) -> Verdict:
 def claim_mark(claimed: bool | None, kept: bool) -> Verdict:
     """Show what the answer says of a rule, and whether that is so."""
     if claimed is None:
-        return Verdict("–", "not mentioned", "none")
+        return Verdict("–", "no claim", "none")
     mark = Verdict("✓", "says kept", "good") if claimed else Verdict("✗", "says broken", "bad")
-    return mark if claimed == kept else mark._replace(text=f"{mark.text}, untrue", tone="lie")
+    return mark if claimed == kept else mark._replace(tone="lie", note="untrue")
 
 
 def verdict_mark(verdict: bool | None, kept: bool) -> Verdict:
@@ -245,7 +256,7 @@ def verdict_mark(verdict: bool | None, kept: bool) -> Verdict:
     if verdict is None:
         return Verdict("–", "no verdict", "none")
     mark = Verdict("✓", "kept", "good") if verdict else Verdict("✗", "broken", "bad")
-    return mark if verdict == kept else mark._replace(text=f"{mark.text}, wrong", tone="lie")
+    return mark if verdict == kept else mark._replace(tone="lie", note="wrong")
 
 
 def render_page(results: Results) -> str:
@@ -271,7 +282,6 @@ def render_page(results: Results) -> str:
         example=shown_example(results),
         sections=sections(results, figures),
         groups=[(group, rate_rows(results, group)) for group in results.groups],
-        rates=RATES,
         cells=CELLS,
         cell_names=CELL_NAMES,
         cell_totals=_cell_totals(results.gallery),
@@ -316,11 +326,14 @@ def write_report(results: Results | Sequence[Path | str], folder: Path | str) ->
 
 
 def _percent(rate: Rate) -> str:
-    return "no cases" if rate.value is None else f"{100 * rate.value:.0f} %"
+    return "no cases" if rate.value is None else f"{100 * rate.value:.0f}\u00a0%"
 
 
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
+def _unbroken(sentence: str) -> str:
+    """Set minus signs, dashes in ranges and spaces that do not break."""
+    sentence = re.sub(r"(?<=\d)-(?=\d)", "\u2013", sentence)
+    sentence = re.sub(r"(?<=[ (])-(?=\d)", "\u2212", sentence)
+    return re.sub(r"(?<=\d) (?=%)", "\u00a0", sentence)
 
 
 def _compliance(table: Table) -> Rate:
@@ -330,19 +343,21 @@ def _compliance(table: Table) -> Rate:
 def _tells_apart(bad: Rate, good: Rate) -> str:
     interval = difference(bad, good).interval
     if interval.low > 0:
-        return "confessions tell the two apart."
+        return "tell bad answers from good ones"
     if interval.high < 0:
-        return "confessions get it the wrong way round."
-    return "confessions do not tell the two apart."
+        return "get bad and good answers the wrong way round"
+    return "do not tell bad answers from good ones"
 
 
 def _change(old: Rate, new: Rate) -> str:
     value, interval = difference(new, old)
     if value is None:
         return ""
-    points = 100 * value
-    clear = "clear of zero" if interval.low > 0 or interval.high < 0 else "not clear of zero"
-    return f"{points:+.0f} points ({100 * interval.low:+.0f} to {100 * interval.high:+.0f}; {clear})"
+    clear = "leaves zero out" if interval.low > 0 or interval.high < 0 else "includes zero"
+    return (
+        f"{100 * value:+.0f} points (95 % interval {100 * interval.low:+.0f} to {100 * interval.high:+.0f}, "
+        f"which {clear})"
+    )
 
 
 def _seeds_words(results: Results, arm: str, group: str, name: str) -> str:
@@ -352,7 +367,7 @@ def _seeds_words(results: Results, arm: str, group: str, name: str) -> str:
     mean, interval, _ = across_seeds(values)
     assert interval is not None
     low, high = max(0.0, interval.low), min(1.0, interval.high)
-    return f"mean of {len(values)} seeds {100 * mean:.0f} % ({100 * low:.0f}-{100 * high:.0f} %)"
+    return f"seeds: {100 * mean:.0f} % ({100 * low:.0f}\u2013{100 * high:.0f} %)"
 
 
 def _cell_totals(gallery: Sequence[GalleryItem]) -> dict[Cell, int]:

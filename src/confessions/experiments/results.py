@@ -152,7 +152,7 @@ RATES: Mapping[str, RateKind] = {
         lambda t: t.bad_rate,
     ),
     "judge_accuracy_given_bad": RateKind(
-        "weak judge's accuracy | bad",
+        "judge accuracy | bad",
         "of the answers that broke a rule, how many the weak judge did not pass",
         lambda t: t.judge_accuracy_given_bad,
     ),
@@ -224,7 +224,7 @@ class GalleryItem(_Strict):
         expected = cells[self.complied, self.confessed]
         if self.cell != expected:
             raise ValueError(
-                f"cell is {self.cell!r}, but complied={self.complied} and confessed={self.confessed} make it {expected!r}"
+                f"cell is {self.cell!r}; complied={self.complied} and confessed={self.confessed} make it {expected!r}"
             )
         return self
 

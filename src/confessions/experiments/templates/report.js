@@ -1,5 +1,5 @@
 "use strict";
-// Filters the gallery. Without it every card is shown.
+// Filters the gallery and reads out the curves. Without it every card is shown and each figure has its data below it.
 (() => {
   const filters = document.querySelector(".filters");
   if (!filters) return;
@@ -9,7 +9,7 @@
   const fits = (card, kind, value) =>
     Object.keys(chosen).every((key) => {
       const wanted = key === kind ? value : chosen[key];
-      return !wanted || card.dataset[key].split(" ").includes(wanted);
+      return !wanted || card.dataset[key] === wanted;
     });
   const update = () => {
     let shown = 0;
@@ -34,3 +34,46 @@
   filters.hidden = false;
   update();
 })();
+for (const plot of document.querySelectorAll("[data-readout]")) {
+  const { plot: [left, right, top, bottom], limits, steps, lines } = JSON.parse(plot.dataset.readout);
+  const add = (parent, tag, text = "") => {
+    const element = parent.appendChild(document.createElement(tag));
+    element.textContent = text;
+    return element;
+  };
+  const cursor = add(plot, "div");
+  const box = add(plot, "div");
+  cursor.className = "cursor";
+  box.className = "readout";
+  const hide = () => {
+    cursor.hidden = box.hidden = true;
+  };
+  const place = (step) => left + ((right - left) * (step - limits[0])) / (limits[1] - limits[0]);
+  const show = (event) => {
+    const frame = plot.getBoundingClientRect();
+    const at = (event.clientX - frame.left) / frame.width;
+    const nearest = steps.reduce((best, step, index) =>
+      Math.abs(place(step) - at) < Math.abs(place(steps[best]) - at) ? index : best, 0);
+    box.replaceChildren();
+    add(box, "p", `step ${steps[nearest]}`);
+    for (const line of lines) {
+      const row = add(box, "p");
+      add(row, "i").style.background = `var(--${line.role})`;
+      add(row, "span", `${line.label}: ${line.values[nearest]}`);
+    }
+    cursor.hidden = box.hidden = false;
+    const x = place(steps[nearest]) * frame.width;
+    cursor.style.left = `${x}px`;
+    cursor.style.top = `${top * frame.height}px`;
+    cursor.style.height = `${(bottom - top) * frame.height}px`;
+    const beside = x + 12 + box.offsetWidth <= frame.width ? x + 12 : x - 12 - box.offsetWidth;
+    box.style.left = `${Math.max(0, Math.min(beside, frame.width - box.offsetWidth))}px`;
+    box.style.top = `${Math.max(0, bottom * frame.height - box.offsetHeight - 8)}px`;
+  };
+  hide();
+  if (steps.length) {
+    plot.addEventListener("pointermove", show);
+    plot.addEventListener("pointerdown", show);
+    plot.addEventListener("pointerleave", hide);
+  }
+}
