@@ -84,7 +84,8 @@ class RunFolder:
 
         Raises: RunError if it holds something other than a run.
         """
-        if not self.path.exists() or (self.path.is_dir() and not any(self.path.iterdir())):
+        # A trainer makes its empty output folder when it is constructed.
+        if not self.path.is_file() and not any(path.is_file() for path in self.path.rglob("*")):
             return "new"
         if (self.path / "finished.json").exists():
             return "finished"
