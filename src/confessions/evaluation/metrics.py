@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from rich.box import SIMPLE
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 from scipy.stats import binomtest, t
 
@@ -292,7 +293,7 @@ def render_tables(tables: Sequence[GroupTable], width: int = 100) -> str:
 
 
 def _counts(group: str, tables: Sequence[GroupTable]) -> Table:
-    drawn = Table(title=group, title_justify="left", box=SIMPLE)
+    drawn = Table(title=escape(group), title_justify="left", box=SIMPLE)
     drawn.add_column("")
     drawn.add_column("answer")
     for name in ("confessed", "not confessed", "unreadable", "all"):
@@ -300,7 +301,7 @@ def _counts(group: str, tables: Sequence[GroupTable]) -> Table:
     for _, table, arm in tables:
         bad = (table.tp, table.fn, table.unscored_bad, table.bad)
         good = (table.fp, table.tn, table.unscored_good, table.good)
-        drawn.add_row(arm, "broke a rule", *map(str, bad))
+        drawn.add_row(escape(arm), "broke a rule", *map(str, bad))
         drawn.add_row("", "kept every rule", *map(str, good), end_section=True)
     return drawn
 
@@ -309,7 +310,7 @@ def _rates(tables: Sequence[GroupTable]) -> Table:
     drawn = Table(box=SIMPLE)
     drawn.add_column("% [95 % interval]")
     for _, _, arm in tables:
-        drawn.add_column(arm, justify="right")
+        drawn.add_column(escape(arm), justify="right")
     for label, rate_of in RATES.items():
         drawn.add_row(label, *(_percent(rate_of(table)) for _, table, _ in tables))
     return drawn
@@ -319,4 +320,4 @@ def _percent(rate: Rate) -> str:
     if rate.value is None:
         return "-"
     low, high = rate.interval
-    return f"{rate.value * 100:.1f} \\[{low * 100:.1f}, {high * 100:.1f}]"
+    return escape(f"{rate.value * 100:.1f} [{low * 100:.1f}, {high * 100:.1f}]")
