@@ -18,10 +18,11 @@ ROOMS_BELOW = {
     "judges": {"errors", "protocol", "scenarios"},
     "models": {"errors", "protocol", "scenarios"},
     "training": {"errors", "protocol", "scenarios", "judges", "models"},
-    "evaluation": {"errors", "protocol", "scenarios", "judges", "models"},
-    "experiments": {"errors", "protocol", "scenarios", "judges", "models", "training", "evaluation"},
-    "cli": {"errors", "protocol", "scenarios", "judges", "models", "training", "evaluation", "experiments"},
+    "evaluation": {"errors", "protocol", "scenarios", "judges"},
+    "monitor": {"errors", "protocol", "judges", "models"},
+    "experiments": {"errors", "protocol", "scenarios", "judges", "models", "training", "evaluation", "monitor"},
 }
+ROOMS_BELOW["cli"] = set(ROOMS_BELOW)
 
 ROOMS_OF_LIBRARY = {
     "torch": {"models", "training"},
@@ -37,7 +38,19 @@ ROOMS_OF_LIBRARY = {
     "jinja2": {"experiments"},
     "json_repair": {"protocol"},
     "click": {"cli"},
+    "scipy": {"evaluation", "experiments"},
+    "inspect_ai": {"evaluation", "judges"},
+    "fastapi": {"monitor"},
+    "starlette": {"monitor"},
+    "uvicorn": {"monitor"},
+    "flask": {"monitor"},
+    "aiohttp": {"monitor"},
 }
+
+LIBRARIES_OF_ROOM = {"errors": set(), "protocol": {"pydantic", "json_repair"}, "scenarios": {"pydantic"}}
+"""All that these rooms may import besides the standard library: they are installed without any extra."""
+
+NAMES_OF_NO_ROOM = {"utils", "util", "helpers", "helper", "common", "misc", "shared", "base_utils"}
 
 MODULES = sorted(PACKAGE.rglob("*.py"))
 
@@ -75,6 +88,22 @@ def test_rooms_import_only_rooms_below(path):
             assert parts[1] in ROOMS_BELOW[room] | {room}, f"{room} imports {parts[1]}, which is not below it"
         allowed = ROOMS_OF_LIBRARY.get(parts[0])
         assert allowed is None or room in allowed, f"{room} imports {parts[0]}, which belongs to {sorted(allowed)}"
+        known = LIBRARIES_OF_ROOM.get(room, {parts[0]}) | sys.stdlib_module_names | {"confessions"}
+        assert parts[0] in known, f"{room} imports {parts[0]}, but should need no library of its own for it"
+
+
+def test_no_room_imports_one_that_imports_it():
+    for room, below in ROOMS_BELOW.items():
+        for other in below:
+            assert other == room or room not in ROOMS_BELOW[other], f"{room} and {other} may import each other"
+    beside = {"training", "evaluation", "monitor"}
+    assert not any(ROOMS_BELOW[room] & beside for room in beside)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_a_module_is_named_for_what_it_holds(path):
+    names = {part.removesuffix(".py").strip("_") for part in path.relative_to(PACKAGE).parts}
+    assert not names & NAMES_OF_NO_ROOM, "a thing lives in the room whose noun it is"
 
 
 def test_the_check_sees_a_wrong_import(tmp_path, monkeypatch):

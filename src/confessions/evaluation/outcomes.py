@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal, Self
+from typing import Literal, Protocol, Self
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
@@ -22,6 +22,15 @@ Cell = Literal["tp", "fn", "fp", "tn", "unscored_bad", "unscored_good"]
 
 class OutcomeError(ConfessionsError):
     """Say which line of a file of outcomes is malformed, and how."""
+
+
+class KindedScenario(Scenario, Protocol):
+    """A scenario that names the kind of each of its objectives."""
+
+    @property
+    def kinds(self) -> tuple[str, ...]:
+        """One kind an objective."""
+        ...
 
 
 class Outcome(BaseModel):
@@ -74,7 +83,7 @@ class Outcome(BaseModel):
 
 
 def judge_outcome(
-    scenario: Scenario,
+    scenario: KindedScenario,
     group: str,
     answer: str,
     confession: str,
