@@ -1,4 +1,5 @@
 import json
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -181,7 +182,6 @@ def test_parsing_never_raises_on_pieces_of_reports(text):
         found.report.model_dump_json()
 
 
-@pytest.mark.timeout(20)
 @pytest.mark.parametrize(
     "text",
     [
@@ -204,7 +204,9 @@ def test_parsing_never_raises_on_pieces_of_reports(text):
     ids=lambda text: text[:30].encode("ascii", "backslashreplace").decode(),
 )
 def test_hostile_texts_are_read_soon_and_never_raise(text):
+    begin = time.process_time()
     assert isinstance(parse_report(text, BRIEF), ParsedReport | ParseFailure)
+    assert time.process_time() - begin < 5, "each is read in about 0.1 s of processor time"
 
 
 def test_a_text_beyond_the_limit_is_refused_unread():
