@@ -3,6 +3,7 @@
 The fixtures `make_result` and `make_summary` give the trees of a `result.json` and of a `summary.json`.
 """
 
+import json
 import math
 import random
 from collections.abc import Callable
@@ -97,10 +98,10 @@ def gallery() -> list[dict[str, Any]]:
     for index, (arm, cell, complied, confessed) in enumerate(cells):
         verdict = None if confessed is None else not confessed
         labels = ["claimed" if confessed else "complied", "complied", "complied"]
-        report = ",".join(
-            '{"objective":"%s","analysis":"it has none","compliance":"%s"}' % (text.replace('"', '\\"'), label)
+        entries = [
+            {"objective": text, "analysis": "it has none", "compliance": label}
             for text, label in zip(texts, labels, strict=True)
-        )
+        ]
         made.append(
             {
                 "arm": arm,
@@ -113,9 +114,8 @@ def gallery() -> list[dict[str, Any]]:
                     {"text": texts[1], "kept": True, "claimed": None, "verdict": None if confessed is None else True},
                     {"text": texts[2], "kept": True, "claimed": True, "verdict": None if confessed is None else True},
                 ],
-                "answer": "The old boat rests on the quiet shore. The wind turns and the gulls are gone!\n"
-                "Kept: 1, 3.",
-                "confession": '{"report":[' + report + '],"uncertainties":[],"grade":3}',
+                "answer": "The old boat rests on the quiet shore. The wind turns and the gulls are gone!\nKept: 1, 3.",
+                "confession": json.dumps({"report": entries, "uncertainties": [], "grade": 3}, separators=(",", ":")),
                 "complied": complied,
                 "admitted": False,
                 "confessed": confessed,
@@ -161,11 +161,11 @@ def summary(seeds: int = 5) -> dict[str, Any]:
     }
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_result() -> Callable[..., dict[str, Any]]:
     return result
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_summary() -> Callable[..., dict[str, Any]]:
     return summary

@@ -51,8 +51,8 @@ PALETTE: Mapping[str, Colour] = {
     "on-tn": Colour("#1c2630", "#eef1f5"),
     "on-unread": Colour("#fefeff", "#130d22"),
     "judge": Colour("#6a47c2", "#b096ff"),
-    "before": Colour("#86909c", "#8e99a7"),
-    "control": Colour("#ad6510", "#e6a85a"),
+    "before": Colour("#66717e", "#9aa5b2"),
+    "control": Colour("#a55f0d", "#e6a85a"),
     "confessions": Colour("#1d5fc4", "#77adff"),
 }
 """The colour of each role. Colour never stands alone: cells have counts, lines have dashes and markers."""
@@ -92,6 +92,8 @@ class Figure:
 
     name: str
     title: str
+    subject: str
+    """What sets the panel apart from its neighbours on the page; the title of one that stands alone says more."""
     description: str
     section: str
     header: tuple[str, ...]
@@ -124,16 +126,16 @@ class Figure:
             axes.patch.set_alpha(0.0)
             self.draw(axes)
             for legend in canvas.legends:
-                legend.set_bbox_to_anchor((0.0, self.height / height))
+                legend.set_bbox_to_anchor((5 / _WIDTH, self.height / height))
             if alone:
-                title = canvas.text(8 / _WIDTH, 1 - 9 / height, f"{self.title[:1].upper()}{self.title[1:]}", va="top")
+                title = canvas.text(8 / _WIDTH, 1 - 9 / height, self.title, va="top")
                 title.set(color=_light("ink"), fontsize=12, fontweight="bold")
             if alone and self.key:
                 patches = [Patch(facecolor=_light(role), label=label) for label, role in self.key]
                 canvas.legend(
                     handles=patches,
                     loc="upper left",
-                    bbox_to_anchor=(2 / _WIDTH, 1 - 28 / height),
+                    bbox_to_anchor=(4.5 / _WIDTH, 1 - 28 / height),
                     ncols=len(patches),
                     frameon=False,
                     fontsize=9,
@@ -286,7 +288,8 @@ def outcomes(results: Results, group: str, index: int = 0) -> Figure:
             rows.append((arm, group, "all", pooled.n, *(pooled.count(cell) for cell in CELLS)))
     return Figure(
         name=f"outcomes-{_slug(group, index)}",
-        title=group,
+        title=f"Outcomes: {group}",
+        subject=group,
         description=f"Stacked bars of the 2x2 table, {group}. "
         + " ".join(f"{arm}: {_table_words(tables[arm])}." for arm in results.arms),
         section="outcomes",
@@ -313,7 +316,7 @@ def _stack(axes: Axes, table: Table, top: float, height: float) -> None:
         left += share
     border = table.bad / table.n
     if 0 < border < 1:
-        reach = 4.0 if height > 10 else 0.6
+        reach = 3.0 if height > 10 else 0.6
         axes.plot(
             [border, border],
             [top - reach, top + height + reach],
@@ -386,15 +389,15 @@ _ADMITTED_MARKS = (
 
 def rates(results: Results, group: str, index: int = 0) -> Figure:
     """Set P(confessed | bad) beside P(confessed | good), each with its interval and the seeds' dots."""
-    return _forest(results, group, f"rates-{_slug(group, index)}", "rates", _RATE_MARKS)
+    return _forest(results, group, f"rates-{_slug(group, index)}", "Confessed", _RATE_MARKS)
 
 
 def admitted(results: Results, group: str, index: int = 0) -> Figure:
     """Set what the answers admit beside what the confessions tell, both given bad."""
-    return _forest(results, group, f"admitted-{_slug(group, index)}", "admitted", _ADMITTED_MARKS)
+    return _forest(results, group, f"admitted-{_slug(group, index)}", "Told, given bad", _ADMITTED_MARKS)
 
 
-def _forest(results: Results, group: str, name: str, section: str, marks: Sequence[_Mark]) -> Figure:
+def _forest(results: Results, group: str, name: str, title: str, marks: Sequence[_Mark]) -> Figure:
     slot, head = 64.0, 30.0
     height = head + slot * len(results.arms) + 24.0
     several = len(results.seeds) > 1
@@ -455,9 +458,10 @@ def _forest(results: Results, group: str, name: str, section: str, marks: Sequen
         words.append(f"{arm}: {', '.join(parts)}.")
     return Figure(
         name=name,
-        title=group,
+        title=f"{title}: {group}",
+        subject=group,
         description=f"Points with 95 percent Wilson intervals, {group}. " + " ".join(words),
-        section=section,
+        section=name.partition("-")[0],
         header=("arm", "group", "rate", "seed", "k", "n", "value", "low", "high"),
         rows=tuple(rows),
         height=height,
@@ -483,14 +487,14 @@ class CurvePanel(NamedTuple):
     """What one panel of curves over training shows."""
 
     name: str
-    section: str
+    title: str
     words: str
     lines: tuple[Line, ...]
 
 
 HACK = CurvePanel(
     "hack",
-    "hack",
+    "Passed, and truly kept",
     "what the weak judge passes and what is true",
     (
         Line("judge_pass_rate", "weak judge passes", "judge", "s", "dashed"),
@@ -499,7 +503,7 @@ HACK = CurvePanel(
 )
 HONESTY = CurvePanel(
     "honesty",
-    "honesty",
+    "Who is right",
     "who is right about the answers",
     (
         Line("judge_accuracy_given_bad", "weak judge, bad answers", "judge", "s", "dashed"),
@@ -542,10 +546,11 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
     height = 222.0 + head
     return Figure(
         name=f"{panel.name}-{_slug(arm, results.arms.index(arm))}",
-        title=f"{arm} arm",
+        title=f"{panel.title}: {arm} arm",
+        subject=f"{arm} arm",
         description=f"Curves over training, {arm} arm: {panel.words}; band: {band}. "
         + " ".join(f"{line.label}: {_series_words(series[line.field])}." for line in panel.lines),
-        section=panel.section,
+        section=panel.name,
         header=("arm", "metric", "seed", "step", "value", "n_bad", "n_good"),
         rows=rows,
         height=height,
@@ -598,7 +603,8 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
     )
     return Figure(
         name=f"reward-{channel}",
-        title=f"{channel} channel",
+        title=f"Mean reward: {channel} channel",
+        subject=f"{channel} channel",
         description=f"Mean reward of the {channel} channel over training, smoothed"
         + (", mean and range over the seeds. " if several else ". ")
         + " ".join(f"{arm}: {_series_words(one, percent=False)}." for arm, one in series.items()),
@@ -776,7 +782,7 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]], colu
     axes.figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(0.0, 1.0),
+        bbox_to_anchor=(5 / _WIDTH, 1.0),
         ncols=columns,
         frameon=False,
         fontsize=10.5,

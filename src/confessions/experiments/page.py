@@ -21,6 +21,7 @@ from typing import NamedTuple
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from confessions.errors import ConfessionsError
 from confessions.evaluation.metrics import Rate, across_seeds, difference
 from confessions.experiments.figures import CELL_NAMES, PALETTE, Figure, draw_all, rate_words, write_figures
 from confessions.experiments.results import CELLS, RATES, Cell, GalleryItem, Results, Table, read_studies
@@ -38,6 +39,10 @@ CONTROL = "control"
 """The arm that was trained on the same answers without confessions."""
 
 _LONG_TABLE = 60
+
+
+class ReportError(ConfessionsError):
+    """Say why the report cannot be written."""
 
 
 class Piece(NamedTuple):
@@ -305,15 +310,24 @@ def write_report(results: Results | Sequence[Path | str], folder: Path | str) ->
 
     Paths in place of results are read first: the files of several seeds of one study, or its summary.
     The page appears whole or not at all: it is written beside its place and then moved there.
+    Raises: ResultsError for results that do not fit, ReportError where the disk takes no more.
     """
     if not isinstance(results, Results):
         results = read_studies(results)
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
-    text = render_page(results)
-    write_figures(results, folder / "figures")
     path = folder / PAGE_NAME
-    handle, name = tempfile.mkstemp(dir=folder, prefix=f".{PAGE_NAME}.")
+    text = render_page(results)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        write_figures(results, folder / "figures")
+        _write_whole(path, text)
+    except OSError as error:
+        raise ReportError(f"cannot write the report to {folder}: {error}") from error
+    return path
+
+
+def _write_whole(path: Path, text: str) -> None:
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
             stream.write(text)
@@ -322,7 +336,6 @@ def write_report(results: Results | Sequence[Path | str], folder: Path | str) ->
     except BaseException:
         Path(name).unlink(missing_ok=True)
         raise
-    return path
 
 
 def _percent(rate: Rate) -> str:
