@@ -1,0 +1,224 @@
+"""A training run as a TOML file: which model, on how many writing prompts, judged by whom, with which GRPO settings.
+
+Order of precedence: the defaults here, then the file, then `--set a.b=value`. The `[grpo]` table is handed to
+`ConfessionConfig` as it is, so its keys are TRL's own and the confession's, and nothing is declared twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from confessions.errors import ConfessionsError
+from confessions.judges import Attention, BaseRates, brevity, claimed_rules_kept, exact, fluency, rules_kept, spot_check
+from confessions.protocol import PROFILES
+from confessions.scenarios import WritingScenario, writing_scenarios
+
+if TYPE_CHECKING:
+    from confessions.models.resolve import LoadedModel, ResolvedModel
+    from confessions.training.runs import RunFolder
+    from confessions.training.trainer import ConfessionTrainer
+
+AnswerJudge = Literal["claimed_rules_kept", "rules_kept", "brevity", "fluency"]
+ConfessionJudge = Literal["spot_check", "exact"]
+
+GRPO_DEFAULTS: Final[Mapping[str, Any]] = {
+    "activation_checkpointing": False,
+    "bf16": False,
+    "disable_tqdm": True,
+    "confession_profile": "brief",
+    "confession_request_role": "auto",
+    "learning_rate": 1e-4,
+    "logging_steps": 1,
+    "max_completion_length": 64,
+    "max_confession_length": 192,
+    "max_steps": 60,
+    "num_generations": 8,
+    "per_device_train_batch_size": 32,
+    "report_to": [],
+    "save_steps": 20,
+}
+"""Settings of `ConfessionConfig` that suit a small model on a CPU; the `[grpo]` table overrides them."""
+
+
+class RecipeError(ConfessionsError):
+    """Say what in a recipe is wrong, and where."""
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Judges(_Strict):
+    """Who rewards answers and confessions."""
+
+    answers: dict[AnswerJudge, float] = Field(default={"claimed_rules_kept": 1.0}, min_length=1)
+    """Answer rewards and their weights."""
+    confessions: ConfessionJudge = "spot_check"
+    looks: int = Field(default=1, ge=0)
+    """How many rules of an answer the weak judges look at."""
+
+
+class Lora(_Strict):
+    """A low-rank adapter in place of full training."""
+
+    rank: int = Field(default=16, ge=1)
+    alpha: float = Field(default=32, gt=0)
+
+
+class Recipe(_Strict):
+    """A training run on the writing prompts."""
+
+    model: str = "embedded"
+    seed: int = 0
+    """Seeds the prompts and, unless [grpo] says otherwise, the training."""
+    prompts: int = Field(default=2000, ge=1)
+    """How many training prompts are drawn."""
+    judges: Judges = Judges()
+    lora: Lora | None = None
+    grpo: dict[str, Any] = {}
+    """Arguments of `ConfessionConfig`."""
+
+
+def load_recipe(path: Path, overrides: Sequence[str] = ()) -> Recipe:
+    """Read a recipe and apply `a.b=value` overrides.
+
+    Raises: RecipeError that names the file or the key.
+    """
+    try:
+        tree = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise RecipeError(f"cannot read {path}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}") from None
+    for override in overrides:
+        _override(tree, override)
+    try:
+        return Recipe.model_validate(tree)
+    except ValidationError as error:
+        faults = [f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}" for fault in error.errors(include_url=False)]
+        raise RecipeError(f"{path} does not fit: {'; '.join(faults)}") from None
+
+
+def _override(tree: dict[str, Any], override: str) -> None:
+    """Set one key of the tree; a value that is no TOML is taken as text."""
+    key, equals, text = override.partition("=")
+    steps = key.strip().split(".")
+    if not equals or not all(steps):
+        raise RecipeError(f'--set takes KEY=VALUE, such as grpo.max_steps=20, not "{override}"')
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text.strip()
+    for step in steps[:-1]:
+        tree = tree.setdefault(step, {})
+        if not isinstance(tree, dict):
+            raise RecipeError(f'--set {override}: "{step}" is a value, not a table')
+    tree[steps[-1]] = value
+
+
+def training_rows(scenarios: Sequence[WritingScenario]) -> list[dict[str, Any]]:
+    """Lay scenarios out as the rows of a training dataset: the prompt, and the scenario the judges read."""
+    return [{"prompt": scenario.messages(), "scenario": scenario.to_json()} for scenario in scenarios]
+
+
+def answer_rewards(judges: Judges, seed: int) -> tuple[list[Callable[..., Any]], list[float]]:
+    """Make the answer rewards with their weights."""
+    made: dict[AnswerJudge, Callable[..., Any]] = {
+        "claimed_rules_kept": claimed_rules_kept(Attention(judges.looks, seed)),
+        "rules_kept": rules_kept,
+        "brevity": brevity,
+        "fluency": fluency,
+    }
+    return [made[name] for name in judges.answers], list(judges.answers.values())
+
+
+def grpo_settings(recipe: Recipe, output_dir: Path) -> dict[str, Any]:
+    """Give the arguments of `ConfessionConfig`.
+
+    Raises: RecipeError for a key that it does not have, or that the recipe itself decides.
+    """
+    from confessions.training.config import ConfessionConfig
+
+    known = [field.name for field in dataclasses.fields(ConfessionConfig)]
+    for key in recipe.grpo:
+        if key in ("output_dir", "reward_weights"):
+            place = "--out" if key == "output_dir" else "judges.answers"
+            raise RecipeError(f"grpo.{key} is set by {place}: leave it out")
+        if key not in known:
+            close = difflib.get_close_matches(key, known, n=1)
+            hint = f' (did you mean "{close[0]}"?)' if close else ""
+            raise RecipeError(f"grpo.{key} is no setting of ConfessionConfig{hint}")
+    _, weights = answer_rewards(recipe.judges, recipe.seed)
+    own = {"seed": recipe.seed, "output_dir": str(output_dir), "reward_weights": weights}
+    return {**GRPO_DEFAULTS, **own, **recipe.grpo}
+
+
+def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Path:
+    """Train as a recipe says, in the run folder `out`; return the folder of the trained model.
+
+    A folder that holds the same run unfinished is gone on with; any other is refused.
+    """
+    from confessions.models.resolve import load, resolve
+    from confessions.training.runs import RunFolder, train
+
+    recipe = load_recipe(path, overrides)
+    folder = RunFolder(out)
+    folder.status()
+    resolved = resolve(recipe.model)
+    trainer = build_trainer(recipe, load(resolved), folder)
+    return train(trainer, folder, extra=run_facts(recipe, resolved))
+
+
+def run_facts(recipe: Recipe, resolved: ResolvedModel) -> dict[str, Any]:
+    """Say what a run is recorded with beside its settings: the recipe, and which weights it starts from."""
+    return {"recipe": recipe.model_dump(mode="json"), "weights_sha256": resolved.sha256}
+
+
+def build_trainer(
+    recipe: Recipe, loaded: LoadedModel, folder: RunFolder, rates: BaseRates | None = None
+) -> ConfessionTrainer:
+    """Make the trainer that a recipe describes; `rates` are the base rates that the confession judge pays by.
+
+    Raises: RecipeError where the recipe's [grpo] table does not make a configuration.
+    """
+    from datasets import Dataset
+    from transformers import PrinterCallback
+
+    from confessions.training.config import ConfessionConfig
+    from confessions.training.trainer import ConfessionTrainer
+
+    try:
+        config = ConfessionConfig(**grpo_settings(recipe, folder.checkpoints))
+    except (TypeError, ValueError) as error:
+        raise RecipeError(f"the recipe's [grpo] table: {error}") from error
+    profile = PROFILES[config.confession_profile]
+    attention = Attention(recipe.judges.looks, recipe.seed)
+    rewards, _ = answer_rewards(recipe.judges, recipe.seed)
+    trainer = ConfessionTrainer(
+        loaded.model,
+        rewards,
+        config,
+        Dataset.from_list(training_rows(writing_scenarios("train", "training", recipe.seed, recipe.prompts))),
+        processing_class=loaded.tokenizer,
+        confession_reward_funcs=exact(profile, rates)
+        if recipe.judges.confessions == "exact"
+        else spot_check(attention, profile, rates),
+        peft_config=_lora_config(recipe.lora),
+    )
+    trainer.remove_callback(PrinterCallback)
+    return trainer
+
+
+def _lora_config(lora: Lora | None) -> Any:
+    if lora is None:
+        return None
+    from peft import LoraConfig
+
+    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM")
