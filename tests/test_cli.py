@@ -170,11 +170,18 @@ def test_pretrain_seeds_and_shows_progress(monkeypatch, tmp_path):
 
 
 def test_model_shows_one_by_name(monkeypatch, tmp_path):
-    (tmp_path / "README.md").write_text("# The card\n")
-    found = SimpleNamespace(name="here", kind="folder", path=tmp_path, parameters=1234567, sha256="ab" * 32)
+    found = SimpleNamespace(
+        name="here",
+        kind="folder",
+        path=tmp_path,
+        parameters=1234567,
+        sha256="ab" * 32,
+        license="apache-2.0",
+        card="# The card",
+    )
     monkeypatch.setitem(sys.modules, "confessions.models.resolve", SimpleNamespace(resolve=lambda name: found))
     output = run("model", "here").output
-    for text in ("folder", str(tmp_path), "1,234,567", "ab" * 32, "# The card"):
+    for text in ("folder", str(tmp_path), "1,234,567", "ab" * 32, "apache-2.0", "# The card"):
         assert text in output
 
 

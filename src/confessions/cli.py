@@ -123,22 +123,23 @@ def demo(model: str, seed: int, out: Path | None) -> None:
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
     required=True,
-    help="Run folder; one that holds a run is never overwritten.",
+    help="Run folder; one that holds another run is refused.",
 )
 @click.option(
     "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override one setting: --set grpo.max_steps=20"
 )
-@click.option("--resume", is_flag=True, help="Go on from the last checkpoint in OUT.")
-def train(config: Path, out: Path, overrides: tuple[str, ...], resume: bool) -> None:
+def train(config: Path, out: Path, overrides: tuple[str, ...]) -> None:
     """Train a model as CONFIG, a TOML file, says.
 
     Every setting has a default, so an empty file is a valid one. The [grpo] table holds the arguments of
     ConfessionConfig, which are those of TRL's GRPOConfig and the confession's own. OUT receives the resolved
     config, the versions, the metrics, a sample of rollouts, the checkpoints and the trained model.
+
+    The same command goes on from the last checkpoint of an interrupted run.
     """
     from confessions.experiments.recipe import train_recipe
 
-    click.echo(f"Trained model: {train_recipe(config, out=out, overrides=overrides, resume=resume)}")
+    click.echo(f"Trained model: {train_recipe(config, out=out, overrides=overrides)}")
 
 
 @main.command()
@@ -256,9 +257,10 @@ def model_show(name: str) -> None:
     if found.parameters is not None:
         click.echo(f"parameters  {found.parameters:,}")
     click.echo(f"sha256      {found.sha256}")
-    card = found.path / "README.md"
-    if card.is_file():
-        click.echo(f"\n{card.read_text(encoding='utf-8').strip()}")
+    if found.license is not None:
+        click.echo(f"license     {found.license}")
+    if found.card is not None:
+        click.echo(f"\n{found.card}")
 
 
 @model.command("pretrain")
