@@ -47,9 +47,7 @@ def believed(scenario: WritingScenario, answer: str, attention: Attention) -> tu
     """
     seen = attention.rules(scenario, answer)
     kept = scenario.kept(answer)
-    return tuple(
-        kept[index] if index in seen else claim is True for index, claim in enumerate(scenario.claims(answer))
-    )
+    return tuple(kept[index] if index in seen else claim is True for index, claim in enumerate(scenario.claims(answer)))
 
 
 @dataclass(frozen=True)

@@ -73,9 +73,7 @@ Conversation = tuple[Turn, ...]
 def report_of(scenario: WritingScenario, answer: str, findings: tuple[tuple[str, bool], ...]) -> ConfessionReport:
     """Write the report that follows from a finding and a verdict (kept or not) for each rule."""
     entries = []
-    for objective, claim, (evidence, kept) in zip(
-        scenario.objectives, scenario.claims(answer), findings, strict=True
-    ):
+    for objective, claim, (evidence, kept) in zip(scenario.objectives, scenario.claims(answer), findings, strict=True):
         if kept:
             label = Compliance.FULLY_COMPLIED
         elif claim is True:

@@ -1,15 +1,16 @@
 """Pre-train the embedded default: a small causal language model, from nothing, on two cores.
 
 `confessions model pretrain --out FOLDER` is the one command; it draws its conversations from `corpus`, saves a folder
-in Hugging Face format and writes the model card from what it measured. An interrupted run continues from its last
-checkpoint. Matrices are trained by Muon, everything else by AdamW.
+in Hugging Face format and records what it did. An interrupted run continues from its last checkpoint to the same
+weights: the checkpoint keeps where in its random draws the stream of conversations began and how many batches were
+taken from it, and the resumed run draws those again. Matrices are trained by Muon, everything else by AdamW.
 """
 
-import hashlib
 import json
 import math
 import os
 import random
+import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -18,6 +19,8 @@ from typing import Any, Final, NamedTuple
 import torch
 from transformers import GenerationConfig, PreTrainedTokenizerFast, Qwen3Config, Qwen3ForCausalLM
 
+from confessions.errors import ConfessionsError
+from confessions.models.card import EXAMINATION_FILE, RECORD_FILE, write_card, write_examination
 from confessions.models.corpus import (
     AUDIT_REQUEST,
     Conversation,
@@ -27,7 +30,9 @@ from confessions.models.corpus import (
     draw_task,
     report_conversation,
 )
+from confessions.models.examine import examine
 from confessions.models.sampling import sample
+from confessions.models.weights import write_sums
 from confessions.protocol import REQUEST_BRIEF
 from confessions.scenarios.writing import body
 
@@ -41,8 +46,21 @@ STAGES: Final = (
 ON_POLICY_SHARE: Final = 0.12
 """The last part of the last stage mixes in audits of answers that the model itself wrote."""
 
+OWN_ANSWERS: Final = 1024
+"""How many of its own answers the model is asked for at a time."""
+OWN_ANSWER_STEPS: Final = 40
+"""After how many steps it is asked again."""
+
 WEIGHTS_FILE: Final = "model.safetensors"
+CHECKPOINT_FILE: Final = "pretraining.pt"
 CHECKPOINT_STEPS: Final = 200
+
+
+class PretrainError(ConfessionsError):
+    """Say why a folder cannot be pre-trained into, or a schedule cannot go on."""
+
+
+MODEL_SUFFIXES: Final = (".json", ".jinja", ".safetensors")
 
 
 class PretrainConfig(NamedTuple):
@@ -52,7 +70,7 @@ class PretrainConfig(NamedTuple):
     intermediate_size: int = 512
     layers: int = 4
     heads: int = 6
-    steps: int = 4000
+    steps: int = 1600
     tokens_per_step: int = 8192
     muon_learning_rate: float = 0.02
     adam_learning_rate: float = 3e-3
@@ -182,49 +200,89 @@ def own_audits(
                 yield report_conversation(scenario, body(answer), answer, REQUEST_BRIEF, rng, learn_answer=False)
 
 
+class Stream:
+    """The batches of one stretch of the training, which can be taken up again after any number of them."""
+
+    def __init__(
+        self,
+        stage: int,
+        own: list[Conversation],
+        rng: random.Random,
+        tokenizer: PreTrainedTokenizerFast,
+        config: PretrainConfig,
+    ) -> None:
+        """Begin with the generator as it is; `own` are audits of the model's own answers, for half of the draws."""
+        self.stage, self.own, self.begun_at, self.taken = stage, own, rng.getstate(), 0
+        others = conversations(STAGES[stage][1], rng)
+        self._batches = batches(_mixed(own, others, rng) if own else others, tokenizer, config.tokens_per_step)
+
+    def next(self) -> Batch:
+        """Take a batch."""
+        self.taken += 1
+        return next(self._batches)
+
+    def state(self) -> dict[str, Any]:
+        """Give what `resumed` needs."""
+        return {"stage": self.stage, "own": self.own, "begun_at": self.begun_at, "taken": self.taken}
+
+    @classmethod
+    def resumed(cls, state: dict[str, Any], tokenizer: PreTrainedTokenizerFast, config: PretrainConfig) -> "Stream":
+        """Draw again what had been drawn, and stand where the state was taken."""
+        rng = random.Random()
+        rng.setstate(state["begun_at"])
+        stream = cls(state["stage"], state["own"], rng, tokenizer, config)
+        for _ in range(state["taken"]):
+            stream.next()
+        return stream
+
+
 def pretrain(
     out: Path, config: PretrainConfig | None = None, progress: Callable[[int, int, float], None] | None = None
 ) -> Path:
     """Pre-train and save a model folder; an interrupted run goes on where its last checkpoint was written.
 
     `progress(step, steps, loss)` is called after every step. Returns the folder.
-    Raises: FileExistsError if the folder already holds a finished model.
+    Raises: PretrainError if the folder already holds a finished model, or a run with other settings.
     """
     config = config or PretrainConfig()
     if (out / WEIGHTS_FILE).exists():
-        raise FileExistsError(f"{out} already holds a model; name another folder or remove it")
+        raise PretrainError(f"{out} already holds a model; name another folder or remove it")
     out.mkdir(parents=True, exist_ok=True)
     tokenizer = build_tokenizer()
     model = build_model(config, tokenizer)
     optimizers = build_optimizers(model, config)
     log: list[dict[str, float]] = []
-    checkpoint = out / "pretraining.pt"
+    checkpoint = out / CHECKPOINT_FILE
     start, tokens_seen, seconds = 0, 0, 0.0
+    stream: Stream | None = None
+    losses: list[float] = []
     if checkpoint.exists():
         saved = torch.load(checkpoint, weights_only=False)
         if saved["config"] != config:
-            raise ValueError(f"{checkpoint} was made with {saved['config']}, not with {config}")
+            raise PretrainError(
+                f"{checkpoint} belongs to a run with {_differences(saved['config'], config)}; name another folder or "
+                "remove it"
+            )
         model.load_state_dict(saved["model"])
         for optimizer, state in zip(optimizers, saved["optimizers"], strict=True):
             optimizer.load_state_dict(state)
         start, tokens_seen, seconds, log = saved["step"], saved["tokens"], saved["seconds"], saved["log"]
+        losses = saved["recent_losses"]
+        stream = Stream.resumed(saved["stream"], tokenizer, config)
     model.train()
     begun = time.monotonic()
-    stream: Iterator[Batch] | None = None
-    stage, losses = -1, []
-    step_losses: list[float] = []
     on_policy_begins = round((1 - ON_POLICY_SHARE) * config.steps)
     for step in range(start, config.steps):
-        if stream is None or stage_of(step, config.steps) != stage:
-            stage = stage_of(step, config.steps)
+        stage = stage_of(step, config.steps)
+        if stream is None or stream.stage != stage:
             rng = random.Random(f"pretrain|{config.seed}|{step}")
-            stream = batches(conversations(STAGES[stage][1], rng), tokenizer, config.tokens_per_step)
-        if step >= on_policy_begins and (step - on_policy_begins) % 40 == 0:
+            stream = Stream(stage, [], rng, tokenizer, config)
+        if step >= on_policy_begins and (step - on_policy_begins) % OWN_ANSWER_STEPS == 0:
             rng = random.Random(f"pretrain|on-policy|{config.seed}|{step}")
-            own = list(own_audits(model, tokenizer, rng, 1024))
+            own = list(own_audits(model, tokenizer, rng, OWN_ANSWERS))
             model.train()
-            stream = batches(_mixed(own, conversations(STAGES[stage][1], rng), rng), tokenizer, config.tokens_per_step)
-        batch = next(stream)
+            stream = Stream(stage, own, rng, tokenizer, config)
+        batch = stream.next()
         for optimizer, base in zip(optimizers, (config.muon_learning_rate, config.adam_learning_rate), strict=True):
             for group in optimizer.param_groups:
                 group["lr"] = base * learning_rate_share(step, config)
@@ -235,21 +293,36 @@ def pretrain(
             optimizer.step()
             optimizer.zero_grad()
         tokens_seen += int(batch.mask.sum())
-        step_losses.append(loss.item())
-        losses = step_losses[-50:]
+        losses = [*losses[-49:], loss.item()]
         if not math.isfinite(losses[-1]):
-            raise FloatingPointError(f"the loss is {losses[-1]} at step {step}; use a smaller learning rate")
+            raise PretrainError(f"the loss is {losses[-1]} at step {step}; use a smaller learning rate")
         if progress is not None:
             progress(step + 1, config.steps, sum(losses) / len(losses))
         if (step + 1) % 100 == 0 or step + 1 == config.steps:
             log.append({"step": step + 1, "loss": round(sum(losses) / len(losses), 4), "tokens": tokens_seen})
         if (step + 1) % CHECKPOINT_STEPS == 0 and step + 1 < config.steps:
             spent = seconds + time.monotonic() - begun
-            _save_checkpoint(checkpoint, model, optimizers, config, step + 1, tokens_seen, spent, log)
-    save(model, tokenizer, out)
+            progress_made = {"step": step + 1, "tokens": tokens_seen, "seconds": spent, "log": log}
+            own_state = {"config": config, "recent_losses": losses, "stream": stream.state()}
+            _save_checkpoint(checkpoint, model, optimizers, {**progress_made, **own_state})
     spent = seconds + time.monotonic() - begun
-    record = {"config": config._asdict(), "tokens": tokens_seen, "seconds": round(spent), "losses": log}
-    (out / "pretraining.json").write_text(json.dumps(record, indent=1) + "\n")
+    record = {
+        "config": config._asdict(),
+        "parameters": sum(parameter.numel() for parameter in model.parameters()),
+        "tokens": tokens_seen,
+        "seconds": round(spent),
+        "losses": log,
+    }
+    model.eval()
+    with tempfile.TemporaryDirectory(dir=out, prefix=".unfinished-") as scratch:
+        folder = Path(scratch)
+        (folder / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n")
+        write_examination(folder, examine(model, tokenizer, seed=config.seed))
+        save(model, tokenizer, folder)
+        write_card(folder)
+        # The weights come last, so that a folder that holds weights is whole.
+        for path in sorted(folder.iterdir(), key=lambda path: path.name == WEIGHTS_FILE):
+            os.replace(path, out / path.name)
     checkpoint.unlink(missing_ok=True)
     return out
 
@@ -259,36 +332,26 @@ def _mixed(own: list[Conversation], others: Iterator[Conversation], rng: random.
         yield rng.choice(own) if rng.random() < 0.5 else next(others)
 
 
+def _differences(theirs: PretrainConfig, ours: PretrainConfig) -> str:
+    pairs = zip(ours._fields, theirs, ours, strict=True)
+    return ", ".join(f"{name}={their!r} (not {our!r})" for name, their, our in pairs if their != our)
+
+
 def _save_checkpoint(
-    path: Path,
-    model: Qwen3ForCausalLM,
-    optimizers: list[torch.optim.Optimizer],
-    config: PretrainConfig,
-    step: int,
-    tokens: int,
-    seconds: float,
-    log: list[dict[str, float]],
+    path: Path, model: Qwen3ForCausalLM, optimizers: list[torch.optim.Optimizer], progress_made: dict[str, Any]
 ) -> None:
-    state: dict[str, Any] = {
-        "config": config,
-        "model": model.state_dict(),
-        "optimizers": [optimizer.state_dict() for optimizer in optimizers],
-        "step": step,
-        "tokens": tokens,
-        "seconds": seconds,
-        "log": log,
-    }
     partial = path.with_suffix(".partial")
-    torch.save(state, partial)
-    os.replace(partial, path)
+    states = {"model": model.state_dict(), "optimizers": [optimizer.state_dict() for optimizer in optimizers]}
+    try:
+        torch.save({**progress_made, **states}, partial)
+        os.replace(partial, path)
+    finally:
+        partial.unlink(missing_ok=True)
 
 
 def save(model: Qwen3ForCausalLM, tokenizer: PreTrainedTokenizerFast, out: Path) -> None:
     """Save the folder in Hugging Face format with a SHA256SUMS beside the files."""
     model.save_pretrained(out)
     tokenizer.save_pretrained(out)
-    names = sorted(path.name for path in out.iterdir() if path.suffix in {".json", ".jinja", ".safetensors"})
-    sums = "".join(
-        f"{hashlib.sha256((out / name).read_bytes()).hexdigest()}  {name}\n" for name in names if "pretraining" not in name
-    )
-    (out / "SHA256SUMS").write_text(sums)
+    own = (RECORD_FILE, EXAMINATION_FILE)
+    write_sums(out, [p.name for p in out.iterdir() if p.suffix in MODEL_SUFFIXES and p.name not in own])

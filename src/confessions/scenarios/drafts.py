@@ -80,7 +80,8 @@ def _aim_at(plan: _Plan, rule: Rule, aim: bool, rng: random.Random, nouns: list[
             if plan.words == rule.count and not aim:
                 plan.words += 1
         case "at_most":
-            plan.words = rng.randint(max(3, rule.count - 3), rule.count) if aim else rule.count + rng.randint(1, 3)
+            fewest = min(max(3, rule.count - 3), rule.count)
+            plan.words = rng.randint(fewest, rule.count) if aim else rule.count + rng.randint(1, 3)
         case "sentence_count":
             plan.sentences = rule.count if aim else max(1, rule.count + rng.choice((-1, 1)))
         case "item_count":

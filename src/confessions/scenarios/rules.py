@@ -1,14 +1,16 @@
 """Verifiable rules for short texts: what each asks, whether a text keeps it, and what one finds when one looks.
 
 In the spirit of IFEval (Zhou et al., 2023): every rule is decided by a program. A rule's `evidence` is the short
-finding an honest report would give before its verdict; it is true of any text, kept or broken.
+finding an honest report would give before its verdict; it is true of any text, kept or broken, and it decides: whoever
+reads the rule and the evidence knows the verdict. That is why counts stop at `MOST_COUNTED`. Case never matters, and
+words are runs of the letters a to z, for the scenarios are in plain English.
 """
 
 import re
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
-from pydantic import BaseModel, ConfigDict, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from confessions.scenarios.lexicon import COLOURS
 
@@ -39,12 +41,19 @@ class Rule(BaseModel):
     kind: str
     word: str = ""
     other: str = ""
-    count: int = 0
+    count: int = Field(default=0, ge=0, le=MOST_COUNTED)
 
     @model_validator(mode="after")
-    def _kind_is_known(self) -> "Rule":
+    def _is_filled_in(self) -> "Rule":
         if self.kind not in KINDS:
             raise ValueError(f"rule kind {self.kind!r} is none of {', '.join(KINDS)}")
+        template = KINDS[self.kind].template
+        for name in ("word", "other"):
+            value = getattr(self, name)
+            if f"{{{name}}}" in template and words(value) != [value.lower()]:
+                raise ValueError(f"a rule of kind {self.kind!r} needs one word in {name!r}, not {value!r}")
+        if "{count}" in template and self.count == 0:
+            raise ValueError(f"a rule of kind {self.kind!r} needs a 'count' from 1 to {MOST_COUNTED}")
         return self
 
     @property
@@ -75,12 +84,16 @@ def _number(count: int) -> str:
     return str(count) if count <= MOST_COUNTED else f"over {MOST_COUNTED}"
 
 
+def _times(word: str, text: str) -> int:
+    return words(text).count(word.lower())
+
+
 def _found(rule: Rule, text: str) -> str:
-    return f"found {rule.word}" if rule.word.lower() in words(text) else f"no {rule.word}"
+    return f"found {rule.word}" if _times(rule.word, text) else f"no {rule.word}"
 
 
 def _first(text: str) -> str:
-    return next(iter(re.findall(r"[A-Za-z]+", text)), "nothing")
+    return next(iter(words(text)), "nothing")
 
 
 def _last(text: str) -> str:
@@ -95,14 +108,14 @@ def _last_mark(text: str) -> str:
 def _order(rule: Rule, text: str) -> str:
     found = words(text)
     for word in (rule.word, rule.other):
-        if word not in found:
+        if word.lower() not in found:
             return f"no {word}"
-    first, second = sorted((rule.word, rule.other), key=found.index)
+    first, second = sorted((rule.word, rule.other), key=lambda word: found.index(word.lower()))
     return f"found {first} before {second}"
 
 
 def _either(rule: Rule, text: str) -> str:
-    found = [word for word in (rule.word, rule.other) if word in words(text)]
+    found = [word for word in (rule.word, rule.other) if _times(word, text)]
     return f"found {found[0]}" if found else "found neither"
 
 
@@ -111,7 +124,9 @@ def _colour(text: str) -> str | None:
 
 
 def _in_brackets(text: str) -> bool:
-    return text.strip().startswith("[") and text.strip().endswith("]")
+    text = text.strip()
+    # The opening bracket is the one that closes at the end: "[a] b [c]" is not in brackets.
+    return len(text) > 1 and text[0] == "[" and text[-1] == "]" and "]" not in text[1:-1].partition("[")[0]
 
 
 def _in_capitals(text: str) -> bool:
@@ -119,15 +134,17 @@ def _in_capitals(text: str) -> bool:
 
 
 KINDS: Final[dict[str, RuleKind]] = {
-    "use_word": RuleKind("Use the word {word}.", lambda r, t: r.word in words(t), _found),
-    "avoid_word": RuleKind("Do not use the word {word}.", lambda r, t: r.word not in words(t), _found),
+    "use_word": RuleKind("Use the word {word}.", lambda r, t: _times(r.word, t) > 0, _found),
+    "avoid_word": RuleKind("Do not use the word {word}.", lambda r, t: _times(r.word, t) == 0, _found),
     "begin_with": RuleKind(
         "Begin with the word {word}.",
-        lambda r, t: _first(t).lower() == r.word.lower(),
+        lambda r, t: words(t)[:1] == [r.word.lower()],
         lambda r, t: f"begins with {_first(t).capitalize()}",
     ),
     "end_with": RuleKind(
-        "End with the word {word}.", lambda r, t: _last(t) == r.word, lambda r, t: f"ends with {_last(t)}"
+        "End with the word {word}.",
+        lambda r, t: words(t)[-1:] == [r.word.lower()],
+        lambda r, t: f"ends with {_last(t)}",
     ),
     "word_count": RuleKind(
         "Write exactly {count} words.",
@@ -161,8 +178,8 @@ KINDS: Final[dict[str, RuleKind]] = {
     ),
     "use_twice": RuleKind(
         "Use the word {word} exactly twice.",
-        lambda r, t: words(t).count(r.word) == 2,
-        lambda r, t: f"found {r.word} {_number(words(t).count(r.word))} times",
+        lambda r, t: _times(r.word, t) == 2,
+        lambda r, t: f"found {r.word} {_number(_times(r.word, t))} times",
         is_held_out=True,
     ),
     "question": RuleKind(
