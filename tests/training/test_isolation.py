@@ -14,7 +14,15 @@ from confessions.training.channels import group_advantages, total_rewards
 LOSSES = [("dapo", 0.0), ("dapo", 0.1), ("cispo", 0.0), ("cispo", 0.1), ("grpo", 0.0), ("dr_grpo", 0.0)]
 
 # Four groups a batch, and a seed under which two of them confess.
-BATCH = dict(per_device_train_batch_size=16, gradient_accumulation_steps=1, learning_rate=0.5)
+BATCH = dict(per_device_train_batch_size=16, gradient_accumulation_steps=1, learning_rate=0.05)
+
+
+@pytest.fixture(scope="module")
+def policy_folder(tmp_path_factory):
+    """A saved policy: TRL loads the reference of the KL term from where the policy came from."""
+    folder = tmp_path_factory.mktemp("policy")
+    tiny.make_model().save_pretrained(folder)
+    return str(folder)
 
 
 def scored_batch(trainer):
@@ -71,8 +79,8 @@ def other_confession_reward(completions, **columns):
 
 @pytest.mark.parametrize(("loss_type", "beta"), LOSSES)
 @pytest.mark.parametrize("changed", ["answers", "confessions"])
-def test_a_channels_rewards_change_nothing_on_the_others_tokens(tmp_path, loss_type, beta, changed):
-    settings = dict(loss_type=loss_type, beta=beta, **BATCH)
+def test_a_channels_rewards_change_nothing_on_the_others_tokens(tmp_path, policy_folder, loss_type, beta, changed):
+    settings = dict(model=policy_folder, loss_type=loss_type, beta=beta, **BATCH)
     first = tiny.make_trainer(tmp_path, **settings)
     second = tiny.make_trainer(
         tmp_path,
@@ -92,8 +100,8 @@ def test_a_channels_rewards_change_nothing_on_the_others_tokens(tmp_path, loss_t
 
 
 @pytest.mark.parametrize(("loss_type", "beta"), LOSSES)
-def test_answers_have_the_gradient_of_the_control_arm(tmp_path, loss_type, beta):
-    settings = dict(loss_type=loss_type, beta=beta, **BATCH)
+def test_answers_have_the_gradient_of_the_control_arm(tmp_path, policy_folder, loss_type, beta):
+    settings = dict(model=policy_folder, loss_type=loss_type, beta=beta, **BATCH)
     gradients, ids = [], []
     for trains in (True, False):
         trainer = tiny.make_trainer(tmp_path, train_confessions=trains, **settings)
@@ -174,8 +182,7 @@ def test_steps_are_the_controls_where_confessions_earn_nothing(tmp_path, loss_ty
     settings = dict(loss_type=loss_type, **STEPS[case])
     ours, start, trainer = trained(tmp_path, judge=silent, **settings)
     control, _, _ = trained(tmp_path, train_confessions=False, **settings)
-    fractions = [log["confessions/row_fraction"] for log in trainer.state.log_history if "step_time" in log]
-    assert 0 < sum(value or 0 for value in fractions)
+    assert any(log.get("confessions/row_fraction") for log in trainer.state.log_history)
     assert tiny.relative_difference(control, ours, start) < 2e-5
 
 

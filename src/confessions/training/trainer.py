@@ -157,6 +157,8 @@ class ConfessionTrainer(GRPOTrainer):
         self._confesses = args.confession_probability > 0
         _require_prompts(train_dataset, conversational=self._confesses)
         if self._confesses:
+            if not reward_funcs:
+                raise TrainingError("there are no reward_funcs for the answers: pass at least one")
             require_known_surface(changed_methods())
             self._check_judges(args, train_dataset)
             for name in ("tools", "environment_factory", "rollout_func"):
@@ -269,6 +271,7 @@ class ConfessionTrainer(GRPOTrainer):
         """Sample the batch's answers, then its confessions; this is TRL's `rollout_func`."""
         batch = self._batch
         assert batch is not None
+        _require_conversation(prompts[0])
         prompt_ids, _, _ = self._tokenize_prompts(prompts)
         speaking = [row for row in range(batch.n_rows) if not batch.confesses(row) or batch.is_head(row)]
         answers = self._sample([prompt_ids[row] for row in speaking], self.max_completion_length)
@@ -568,9 +571,12 @@ def _require_prompts(dataset: Any, *, conversational: bool) -> None:
     if columns is not None and "prompt" not in columns:
         raise TrainingError(f'the dataset has no column "prompt", only {", ".join(columns) or "none at all"}')
     if conversational and hasattr(dataset, "__getitem__") and len(dataset):
-        prompt = dataset[0]["prompt"]
-        if not isinstance(prompt, list) or not prompt or not isinstance(prompt[0], Mapping) or "role" not in prompt[0]:
-            raise TrainingError(
-                f"the dataset's prompts are {type(prompt).__name__}; a confession is asked for in a chat, so each "
-                'prompt should be a list of messages such as [{"role": "user", "content": "..."}]'
-            )
+        _require_conversation(dataset[0]["prompt"])
+
+
+def _require_conversation(prompt: Any) -> None:
+    if not isinstance(prompt, list) or not prompt or not isinstance(prompt[0], Mapping) or "role" not in prompt[0]:
+        raise TrainingError(
+            f"the dataset's prompts are {type(prompt).__name__}; a confession is asked for in a chat, so each prompt "
+            'should be a list of messages such as [{"role": "user", "content": "..."}]'
+        )
