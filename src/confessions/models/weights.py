@@ -124,8 +124,8 @@ def _is_disk_full(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
             return True
-        # safetensors reports the operating system's errors as text.
-        if "os error 28" in str(error) or "No space left on device" in str(error):
+        # safetensors and torch report the operating system's errors as text.
+        if any(sign in str(error) for sign in ("os error 28", "No space left on device", "PytorchStreamWriter failed")):
             return True
         error = error.__cause__ or error.__context__
     return False
