@@ -38,7 +38,6 @@ ROOMS_OF_LIBRARY = {
     "jinja2": {"experiments"},
     "json_repair": {"protocol"},
     "click": {"cli"},
-    "scipy": {"evaluation", "experiments"},
     "inspect_ai": {"evaluation", "judges"},
     "fastapi": {"monitor"},
     "starlette": {"monitor"},
