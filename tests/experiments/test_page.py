@@ -246,16 +246,32 @@ def test_gallery_filters(browser: Browser, pages: dict[str, Path]) -> None:
     assert browser.ask(shown) == ["fn"]
     assert browser.ask("document.querySelector('.filters output').textContent") == "1 of 7 shown"
     browser.ask(press.format("fn"))
-    assert browser.ask(shown) == ["tp", "fn", "fp", "tn", "unscored_bad"]
+    assert browser.ask(shown) == ["tp", "unscored_bad", "fp", "fn", "tn"]
+
+
+def test_a_long_gallery_shows_each_cell_first_and_the_rest_when_asked(
+    browser: Browser, make_result: Make, tmp_path: Path
+) -> None:
+    tree = make_result()
+    tree["gallery"] = [item for item in reversed(tree["gallery"]) for _ in range(4)]
+    browser.open(written(tree, tmp_path))
+    shown = "[...document.querySelectorAll('.card')].filter(c => c.offsetParent).map(c => c.dataset.cell)"
+    first = browser.ask(shown)
+    assert len(first) == 12
+    assert set(first[:5]) == {"tp", "fn", "fp", "tn", "unscored_bad"}
+    assert browser.ask("document.querySelector('.more button').innerText") == "Show all 28"
+    browser.ask("document.querySelector('.more button').click()")
+    assert len(browser.ask(shown)) == 28
+    assert browser.ask("document.querySelector('.more button').offsetParent === null")
 
 
 def test_curves_are_read_out_at_the_pointer(browser: Browser, pages: dict[str, Path]) -> None:
     browser.open(pages["one"])
     browser.ask("document.querySelector('#figure-hack-control').scrollIntoView({behavior: 'instant'})")
     box = browser.ask("document.querySelector('#figure-hack-control .plot').getBoundingClientRect().toJSON()")
-    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + box["width"] / 2, y=box["y"] + 100)
+    browser.call("Input.dispatchMouseEvent", type="mouseMoved", x=box["x"] + 0.96 * box["width"], y=box["y"] + 100)
     text = browser.ask("document.querySelector('#figure-hack-control .readout').innerText")
-    assert "step 60" in text
+    assert "step 120" in text
     assert "weak judge passes: " in text
     assert browser.complaints() == []
 
@@ -285,7 +301,9 @@ def test_hostile_texts_stay_text(browser: Browser, make_result: Make, tmp_path: 
 
 
 def test_hostile_names_stay_out_of_the_figures(browser: Browser, make_result: Make, tmp_path: Path) -> None:
-    text = json.dumps(make_result()).replace("held-out kinds", "<b>$x^2$ & _y_</b>")
+    text = json.dumps(make_result())
+    for name in ("held-out kinds", "control"):
+        text = text.replace(f'"{name}"', f'"<b>$x^{{2$ & {name}</b>"')
     browser.open(written(json.loads(text), tmp_path))
     assert browser.ask("document.querySelectorAll('b b, figcaption b').length") == 0
     assert browser.ask("document.querySelectorAll('figure svg').length") == 12

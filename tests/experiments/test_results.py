@@ -16,7 +16,6 @@ from confessions.experiments.results import (
     read_results,
     read_studies,
     results_of,
-    summarize_runs,
 )
 
 Make = Callable[..., dict[str, Any]]
@@ -127,9 +126,11 @@ def test_runs_that_do_not_belong_together(
         results_of(tree)
 
 
-def test_a_seed_cannot_count_twice(make_result: Make) -> None:
+def test_a_seed_cannot_count_twice(make_result: Make, tmp_path: Path) -> None:
+    path = tmp_path / "seed-0.json"
+    path.write_text(json.dumps(make_result(0)))
     with pytest.raises(ResultsError, match=r"a seed stands twice in \[0, 0\]"):
-        summarize_runs([make_result(0), make_result(0)], command="make results")
+        read_studies([path, path])
 
 
 @pytest.mark.parametrize(
@@ -154,19 +155,16 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         read_results(tmp_path / "nowhere.json")
 
 
-def test_seeds_are_put_together_from_files(make_result: Make, tmp_path: Path) -> None:
+def test_seeds_are_put_together_from_files(make_result: Make, make_summary: Make, tmp_path: Path) -> None:
     paths = []
     for seed in (2, 0, 1):
         paths.append(tmp_path / f"seed-{seed}.json")
         paths[-1].write_text(json.dumps(make_result(seed)))
     together = read_studies(paths)
     assert together.seeds == (0, 1, 2)
-    summary = summarize_runs([make_result(seed) for seed in (2, 0, 1)], command="make results")
-    pooled = results_of(summary)
+    pooled = results_of(make_summary(3))
     for arm in together.arms:
         for group in together.groups:
             assert together.table(arm, group) == pooled.table(arm, group)
-    assert [len(run["gallery"]) for run in summary["runs"]] == [7, 0, 0]
-    assert summary["seeds"] == [0, 1, 2]
     with pytest.raises(ResultsError, match="no results file was given"):
         read_studies([])

@@ -83,6 +83,7 @@ _STYLE: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "confessions",
     "hatch.linewidth": 0.8,
+    "text.parse_math": False,
 }
 
 

@@ -12,6 +12,7 @@ import json
 import os
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -243,6 +244,18 @@ def shown_example(results: Results) -> GalleryItem | None:
     return caught[0] if caught else None
 
 
+def in_turn(results: Results) -> tuple[GalleryItem, ...]:
+    """Order the gallery so that its first cards show each cell once, the trained arm's before the others'."""
+    arms = sorted(results.arms, key=lambda arm: arm != TRAINED)
+    seen: Counter[tuple[str, str, Cell]] = Counter()
+    ranked = []
+    for item in results.gallery:
+        place = item.arm, item.group, item.cell
+        ranked.append((seen[place], arms.index(item.arm), results.groups.index(item.group), item))
+        seen[place] += 1
+    return tuple(item for *_, item in sorted(ranked, key=lambda entry: (*entry[:3], CELLS.index(entry[3].cell))))
+
+
 def truth_mark(kept: bool) -> Verdict:
     """Show whether a rule was kept."""
     return Verdict("✓", "kept", "good") if kept else Verdict("✗", "broken", "bad")
@@ -284,6 +297,7 @@ def render_page(results: Results) -> str:
         headline=headline(results),
         findings=findings(results),
         tiles=tiles(results),
+        gallery=in_turn(results),
         example=shown_example(results),
         sections=sections(results, figures),
         groups=[(group, rate_rows(results, group)) for group in results.groups],
@@ -297,7 +311,8 @@ def render_page(results: Results) -> str:
         verdict_mark=verdict_mark,
         markup=Markup,
         long_table=_LONG_TABLE,
-        one_line=partial(json.dumps, ensure_ascii=False, sort_keys=True),
+        one_line=partial(json.dumps, ensure_ascii=False),
+        lines=partial(json.dumps, ensure_ascii=False, indent=2),
         palette=PALETTE,
         style=Markup(style),
         script=Markup(script),

@@ -418,29 +418,6 @@ def read_studies(paths: Sequence[Path | str]) -> Results:
     return parse_results(json.dumps(tree), " + ".join(str(path) for path in paths))
 
 
-def summarize_runs(runs: Sequence[Mapping[str, Any]], command: str, title: str | None = None) -> dict[str, Any]:
-    """Make the tree of a `summary.json` from several `result.json` trees, in the order of their seeds.
-
-    The gallery of the first seed is kept, the others' are dropped.
-    Raises: ResultsError where the runs do not belong together.
-    """
-    if not runs:
-        raise ResultsError("a summary needs one run at least")
-    for index, run in enumerate(runs):
-        parse_results(json.dumps(run), f"run {index}")
-    ordered = sorted(runs, key=lambda run: int(run["seed"]))
-    tree = {
-        "schema": 1,
-        "title": title if title is not None else ordered[0]["title"],
-        "command": command,
-        "model": ordered[0]["model"],
-        "seeds": [run["seed"] for run in ordered],
-        "runs": [dict(run) if index == 0 else {**run, "gallery": []} for index, run in enumerate(ordered)],
-    }
-    parse_results(json.dumps(tree), "the summary")
-    return tree
-
-
 def _first_faults(error: ValidationError, limit: int = 3) -> str:
     faults = error.errors(include_url=False)
     parts = []

@@ -5,6 +5,9 @@
   if (!filters) return;
   const cards = [...document.querySelectorAll(".card")];
   const buttons = [...filters.querySelectorAll("button")];
+  const more = document.querySelector(".more button");
+  const few = 12;
+  let limit = few;
   const chosen = { cell: "", arm: "", group: "" };
   const fits = (card, kind, value) =>
     Object.keys(chosen).every((key) => {
@@ -12,25 +15,30 @@
       return !wanted || card.dataset[key] === wanted;
     });
   const update = () => {
-    let shown = 0;
-    for (const card of cards) {
-      card.hidden = !fits(card);
-      shown += !card.hidden;
-    }
+    const fitting = cards.filter((card) => fits(card));
+    const shown = fitting.slice(0, limit);
+    for (const card of cards) card.hidden = !shown.includes(card);
     for (const button of buttons) {
       const { kind, value } = button.dataset;
       button.setAttribute("aria-pressed", String(chosen[kind] === value));
       button.dataset.empty = String(!cards.some((card) => fits(card, kind, value)));
     }
-    filters.querySelector("output").textContent = `${shown} of ${cards.length} shown`;
+    filters.querySelector("output").textContent = `${shown.length} of ${cards.length} shown`;
+    more.hidden = shown.length === fitting.length;
+    more.textContent = `Show all ${fitting.length}`;
   };
   for (const button of buttons) {
     button.addEventListener("click", () => {
       const { kind, value } = button.dataset;
       chosen[kind] = chosen[kind] === value ? "" : value;
+      limit = few;
       update();
     });
   }
+  more.addEventListener("click", () => {
+    limit = Infinity;
+    update();
+  });
   filters.hidden = false;
   update();
 })();
