@@ -40,11 +40,13 @@ docs: $(VENV)/.demo  ## write docs/reference.md from --help and the README's res
 bench: $(VENV)/.dev  ## time what a confession adds to a training step
 	$(BIN)/python benchmarks/step_time.py
 
-results: $(VENV)/.demo  ## run the demo's study for five seeds (hours) and write results/, the page and the README's block
+results: $(VENV)/.demo  ## run the demo for SEEDS (hours), publish it under results/ and renew the README
 	for seed in $(SEEDS); do $(BIN)/confessions demo --model $(MODEL) --seed $$seed --out runs/demo-$(MODEL)-$$seed || exit $$?; done
+	$(BIN)/python -m confessions.experiments.publish $(foreach seed,$(SEEDS),runs/demo-$(MODEL)-$(seed))
+	$(MAKE) docs
 
-report: $(VENV)/.demo  ## write report/index.html from the committed results
-	$(BIN)/confessions report $(wildcard results/demo/$(MODEL)/seed-*.json) --out report
+report: $(VENV)/.demo  ## write report/report.html from the committed results of MODEL
+	$(BIN)/confessions report results/demo/$(MODEL)/summary.json --out report
 
 clean:  ## remove the environment and every cache, but no results and no runs
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis

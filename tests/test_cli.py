@@ -132,6 +132,19 @@ def test_an_interrupt_says_how_to_go_on_and_exits_130(monkeypatch):
     assert "the same command goes on from there" in result.stderr
 
 
+def test_an_interrupted_run_says_where_it_goes_on_and_exits_130(monkeypatch):
+    class Stopped(ConfessionsError):
+        exit_code = 130
+
+    def run_demo(**_):
+        raise Stopped("stopped at step 3 of 9 and saved; the same command goes on")
+
+    monkeypatch.setitem(sys.modules, "confessions.experiments.demo", SimpleNamespace(run_demo=run_demo))
+    result = run("demo")
+    assert result.exit_code == 130
+    assert result.stderr == "Interrupted: stopped at step 3 of 9 and saved; the same command goes on\n"
+
+
 def test_our_own_fault_is_no_message_but_a_traceback(monkeypatch):
     def run_demo(**_):
         raise ZeroDivisionError

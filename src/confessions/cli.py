@@ -9,7 +9,7 @@ import json
 import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
@@ -47,8 +47,8 @@ class _Commands(click.Group):
         try:
             return super().invoke(ctx)
         except ConfessionsError as error:
-            click.echo(f"Error: {error}", err=True)
-            ctx.exit(USER_ERROR)
+            click.echo(f"Interrupted: {error}" if error.exit_code == INTERRUPTED else f"Error: {error}", err=True)
+            ctx.exit(error.exit_code)
         except ModuleNotFoundError as error:
             extra = _EXTRA_OF_MODULE.get((error.name or "").partition(".")[0])
             if extra is None:
@@ -201,7 +201,9 @@ def report(results: tuple[Path, ...], out: Path) -> None:
 @click.option(
     "--max-tokens", default=512, show_default=True, type=click.IntRange(1), help="Length limit of the confession."
 )
-def confess(transcript: Path, model: str, as_json: bool, profile: str, role: str, max_tokens: int) -> None:
+def confess(
+    transcript: Path, model: str, as_json: bool, profile: str, role: Literal["system", "user", "auto"], max_tokens: int
+) -> None:
     """Ask a model for one confession of TRANSCRIPT and print it.
 
     TRANSCRIPT is a JSON file of chat messages in the OpenAI shape, ending in the assistant's answer: a list,

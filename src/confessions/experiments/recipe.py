@@ -47,6 +47,9 @@ GRPO_DEFAULTS: Final[Mapping[str, Any]] = {
 """Settings of `ConfessionConfig` that suit a small model on a CPU; the `[grpo]` table overrides them."""
 
 
+_SHOWN: Final[Mapping[str, str]] = {"answer reward": "answers/reward", "confession reward": "confessions/reward"}
+
+
 class RecipeError(ConfessionsError):
     """Say what in a recipe is wrong, and where."""
 
@@ -72,6 +75,14 @@ class Lora(_Strict):
     alpha: float = Field(default=32, gt=0)
 
 
+class WarmStart(_Strict):
+    """Lessons in form before the training: how a note and a report are written, their verdicts at random."""
+
+    steps: int = Field(default=60, ge=1)
+    lessons_per_step: int = Field(default=8, ge=1)
+    learning_rate: float = Field(default=1e-3, gt=0)
+
+
 class Recipe(_Strict):
     """A training run on the writing prompts."""
 
@@ -82,6 +93,8 @@ class Recipe(_Strict):
     """How many training prompts are drawn."""
     judges: Judges = Judges()
     lora: Lora | None = None
+    warm_start: WarmStart | None = None
+    """The demonstration gives them; a run of its own starts from the model as it is."""
     grpo: dict[str, Any] = {}
     """Arguments of `ConfessionConfig`."""
 
@@ -165,6 +178,8 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
 
     A folder that holds the same run unfinished is gone on with; any other is refused.
     """
+    from rich.progress import Progress
+
     from confessions.models.resolve import load, resolve
     from confessions.training.runs import RunFolder, train
 
@@ -173,7 +188,14 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
     folder.status()
     resolved = resolve(recipe.model)
     trainer = build_trainer(recipe, load(resolved), folder)
-    return train(trainer, folder, extra=run_facts(recipe, resolved))
+    with Progress() as progress:
+        task = progress.add_task("training", total=trainer.args.max_steps)
+
+        def show(step: int, logs: dict[str, float]) -> None:
+            rewards = [f"{name} {logs[key]:.2f}" for name, key in _SHOWN.items() if key in logs]
+            progress.update(task, completed=step, description=", ".join(["training", *rewards]))
+
+        return train(trainer, folder, extra=run_facts(recipe, resolved), on_log=show)
 
 
 def run_facts(recipe: Recipe, resolved: ResolvedModel) -> dict[str, Any]:
@@ -189,7 +211,6 @@ def build_trainer(
     Raises: RecipeError where the recipe's [grpo] table does not make a configuration.
     """
     from datasets import Dataset
-    from transformers import PrinterCallback
 
     from confessions.training.config import ConfessionConfig
     from confessions.training.trainer import ConfessionTrainer
@@ -212,7 +233,9 @@ def build_trainer(
         else spot_check(attention, profile, rates),
         peft_config=_lora_config(recipe.lora),
     )
-    trainer.remove_callback(PrinterCallback)
+    for callback in list(trainer.callback_handler.callbacks):
+        if type(callback).__name__ == "PrinterCallback":  # by name: transformers stays in its rooms
+            trainer.remove_callback(callback)
     return trainer
 
 

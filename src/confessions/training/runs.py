@@ -43,6 +43,8 @@ class RunError(ConfessionsError):
 class RunInterrupted(RunError):
     """Say that a run was stopped on request, and where it goes on from."""
 
+    exit_code = 130
+
 
 @dataclass(frozen=True)
 class RunFolder:
