@@ -30,11 +30,11 @@ def write_examination(folder: Path, found: Examination) -> None:
     (folder / EXAMINATION_FILE).write_text(json.dumps(data, indent=1) + "\n", encoding="utf-8")
 
 
-def write_card(folder: Path, command: str) -> Path:
+def write_card(folder: Path) -> Path:
     """Write `README.md` in a model folder from the record and the examination beside it."""
     record = json.loads((folder / RECORD_FILE).read_text(encoding="utf-8"))
     found: dict[str, Any] = json.loads((folder / EXAMINATION_FILE).read_text(encoding="utf-8"))
-    weights = folder / "model.safetensors"
+    megabytes = (folder / "model.safetensors").stat().st_size / 1e6
     probes = {kind: Share(*counts) for kind, counts in found["probe"].items()}
     audits = {kind: Share(*counts) for kind, counts in found["audit"].items()}
     pooled = Share(sum(share.k for share in probes.values()), sum(share.n for share in probes.values()))
@@ -53,12 +53,12 @@ pipeline_tag: text-generation
 
 # The embedded default
 
-A causal language model of {record["parameters"]:,} parameters ({weights.stat().st_size / 1e6:.1f} MB, safetensors, Qwen3
+A causal language model of {record["parameters"]:,} parameters ({megabytes:.1f} MB, safetensors, Qwen3
 architecture) with a tokenizer and a chat template of its own. It writes short texts under verifiable rules, notes which
 rules it kept (without regard to the truth), checks rules when asked, and knows the form of a confession. It exists so
 that a model can be seen learning to confess on two cores in minutes, with no download. It is of no other use.
 
-- **Command**: `{command}`
+- **Command**: `confessions model pretrain --out FOLDER`
 - **Data**: conversations written by program (`confessions.models.corpus`), {record["tokens"]:,} tokens in
   {config["steps"]:,} steps: copying drills, then checking drills, then writing tasks whose answers are audited
   truthfully or confessed at random. The last steps add audits of the model's own answers. No text of other origin.
