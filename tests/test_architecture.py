@@ -30,7 +30,7 @@ ROOMS_OF_LIBRARY = {
     "tokenizers": {"models", "training"},
     "safetensors": {"models", "training"},
     "trl": {"models", "training"},
-    "peft": {"models", "training", "experiments"},
+    "peft": {"models", "training"},
     "accelerate": {"models", "training"},
     "gguf": {"models"},
     "huggingface_hub": {"models"},

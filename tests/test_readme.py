@@ -75,3 +75,47 @@ def test_the_confession_reward_rewards_honesty():
         ],
     )
     assert rewards == [1.0, 0.0, 1.0, 0.0]
+
+
+@pytest.mark.slow
+def test_the_four_lines_turn_a_trl_script_into_one_that_trains_confessions(tmp_path, monkeypatch):
+    from datasets import Dataset
+
+    import confessions.training
+    from confessions.models.corpus import build_tokenizer
+    from confessions.models.pretrain import PretrainConfig, build_model, save
+
+    tokenizer = build_tokenizer()
+    shape = PretrainConfig(hidden_size=16, intermediate_size=32, layers=1, heads=2)
+    save(build_model(shape, tokenizer), tokenizer, tmp_path / "model")
+    small = {
+        "max_steps": 1,
+        "num_generations": 2,
+        "per_device_train_batch_size": 8,
+        "max_completion_length": 4,
+        "max_confession_length": 4,
+        "confession_profile": "brief",
+        "activation_checkpointing": False,
+        "use_cpu": True,
+        "bf16": False,
+        "disable_tqdm": True,
+        "report_to": [],
+        "save_strategy": "no",
+    }
+    real = confessions.training.ConfessionConfig
+    monkeypatch.setattr(confessions.training, "ConfessionConfig", lambda **settings: real(**settings, **small))
+    monkeypatch.chdir(tmp_path)
+    readme = ROOT / "README.md"
+    (diff,) = blocks(readme, "diff")
+    changes = [line for line in diff.splitlines() if line[:1] in "+-" and line.strip()]
+    assert sum(line.startswith("+") for line in changes) == 4
+    rows = [{"prompt": [{"role": "user", "content": f"Write about the {noun}."}]} for noun in ("river", "horse")] * 8
+    names = {
+        "model": str(tmp_path / "model"),
+        "dataset": Dataset.from_list(rows),
+        "answer_reward": lambda completions, **columns: [float(len(each[0]["content"])) for each in completions],
+    }
+    exec(blocks(readme, "python")[0], names)
+    script = "\n".join(line[1:] for line in diff.splitlines() if not line.startswith("-"))
+    exec(compile(script, "README.md", "exec"), names)
+    assert names["trainer"].state.global_step == 1
