@@ -16,7 +16,7 @@ class PeriodicProbe(TrainerCallback):
     """Call `probe(model, tokenizer, step)` and append what it gives to a JSON-lines file.
 
     The model is in evaluation mode meanwhile, and the random state is put back: a run with a probe trains exactly as
-    one without. A step that the file already holds (a resumed run's first) is not measured again.
+    one without. A step that the file already holds is not measured again.
     """
 
     def __init__(
@@ -38,8 +38,9 @@ class PeriodicProbe(TrainerCallback):
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Measure the model that training starts from."""
-        self._measure(args, state, **kwargs)
+        """Measure the model that training starts from; a resumed run has done so."""
+        if state.global_step == 0:
+            self._measure(args, state, **kwargs)
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
         """Measure every `every` steps."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from confessions.errors import ConfessionsError
 from confessions.training.trainer import ConfessionTrainer, Rollout
@@ -264,6 +264,7 @@ def train(
 
     recorder = _Recorder(folder, rollouts_per_batch, on_log)
     stopper = _Stopper(generation_window(args))
+    trainer.remove_callback(PrinterCallback)  # the metrics are in the folder
     trainer.add_callback(recorder)
     trainer.add_callback(stopper)
     observers = trainer.rollout_observer
