@@ -39,6 +39,7 @@ def tiny_llama(seed=0, positions=1024):
         eos_token_id=2,
         pad_token_id=0,
         tie_word_embeddings=True,
+        initializer_range=0.2,
     )
     return LlamaForCausalLM(config).eval()
 

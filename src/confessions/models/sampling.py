@@ -184,24 +184,19 @@ def _until_end(tokens: list[int], ends: set[int]) -> list[int]:
 
 def _generation_config(temperature: float, eos_ids: list[int], pad_id: int) -> GenerationConfig:
     """Spell out every setting that a model's own defaults could otherwise bend the distribution with."""
-    is_sampled = temperature > 0
-    return GenerationConfig(
-        do_sample=is_sampled,
-        temperature=temperature if is_sampled else 1.0,
-        top_k=0,
-        top_p=1.0,
-        min_p=0.0,
-        typical_p=1.0,
-        epsilon_cutoff=0.0,
-        eta_cutoff=0.0,
-        repetition_penalty=1.0,
-        no_repeat_ngram_size=0,
-        num_beams=1,
-        num_return_sequences=1,
-        min_length=0,
-        eos_token_id=eos_ids,
-        pad_token_id=pad_id,
-    )
+    plain = {
+        "repetition_penalty": 1.0,
+        "no_repeat_ngram_size": 0,
+        "num_beams": 1,
+        "num_return_sequences": 1,
+        "min_length": 0,
+        "eos_token_id": eos_ids,
+        "pad_token_id": pad_id,
+    }
+    if temperature == 0:
+        return GenerationConfig(do_sample=False, **plain)
+    whole = {"top_k": 0, "top_p": 1.0, "min_p": 0.0, "typical_p": 1.0, "epsilon_cutoff": 0.0, "eta_cutoff": 0.0}
+    return GenerationConfig(do_sample=True, temperature=temperature, **whole, **plain)
 
 
 @contextmanager
