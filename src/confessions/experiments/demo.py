@@ -28,7 +28,7 @@ from confessions.experiments.recipe import GRPO_DEFAULTS, Recipe, build_trainer,
 from confessions.experiments.warm_start import warm_started
 from confessions.judges import Attention, BaseRates
 from confessions.judges.answers import passes
-from confessions.models.resolve import LoadedModel, load, resolve
+from confessions.models.resolve import LoadedModel, hide_loading_bars, load, resolve
 from confessions.models.speaker import LocalSpeaker
 from confessions.protocol import PROFILES
 from confessions.scenarios import writing_scenarios
@@ -81,13 +81,13 @@ def run_demo(model: str, seed: int, out: Path, sizes: Sizes | None = None, recip
     recipe = (recipe or recipe_for(model)).model_copy(update={"model": model, "seed": seed})
     sizes = sizes or SIZES.get(model, SMALL_SIZES)
     _claim(out, recipe, sizes)
+    hide_loading_bars()
     console = Console()
     demo = _Demo(recipe, sizes, out, console)
     outcomes = {arm: demo.measured(arm) for arm in ARMS}
     write_json(out / "result.json", demo.result(outcomes))
     page = write_report([out / "result.json"], out)
-    for arm in ARMS:
-        console.print(render_tables(summarize(outcomes[arm], arm=arm)))
+    console.print(render_tables([table for arm in ARMS for table in summarize(outcomes[arm], arm=arm)]), soft_wrap=True)
     console.print(f"report page: {page}", soft_wrap=True)
     return page
 

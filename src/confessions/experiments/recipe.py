@@ -33,6 +33,7 @@ GRPO_DEFAULTS: Final[Mapping[str, Any]] = {
     "bf16": False,
     "disable_tqdm": True,
     "confession_profile": "brief",
+    "dataloader_pin_memory": False,
     "confession_request_role": "auto",
     "learning_rate": 1e-4,
     "logging_steps": 1,
@@ -212,6 +213,7 @@ def build_trainer(
     """
     from datasets import Dataset
 
+    from confessions.models.adapters import lora_config
     from confessions.training.config import ConfessionConfig
     from confessions.training.trainer import ConfessionTrainer
 
@@ -222,7 +224,7 @@ def build_trainer(
     profile = PROFILES[config.confession_profile]
     attention = Attention(recipe.judges.looks, recipe.seed)
     rewards, _ = answer_rewards(recipe.judges, recipe.seed)
-    trainer = ConfessionTrainer(
+    return ConfessionTrainer(
         loaded.model,
         rewards,
         config,
@@ -231,17 +233,5 @@ def build_trainer(
         confession_reward_funcs=exact(profile, rates)
         if recipe.judges.confessions == "exact"
         else spot_check(attention, profile, rates),
-        peft_config=_lora_config(recipe.lora),
+        peft_config=None if recipe.lora is None else lora_config(recipe.lora.rank, recipe.lora.alpha),
     )
-    for callback in list(trainer.callback_handler.callbacks):
-        if type(callback).__name__ == "PrinterCallback":  # by name: transformers stays in its rooms
-            trainer.remove_callback(callback)
-    return trainer
-
-
-def _lora_config(lora: Lora | None) -> Any:
-    if lora is None:
-        return None
-    from peft import LoraConfig
-
-    return LoraConfig(r=lora.rank, lora_alpha=lora.alpha, target_modules="all-linear", task_type="CAUSAL_LM")

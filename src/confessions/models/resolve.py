@@ -22,12 +22,22 @@ from huggingface_hub.errors import (
     RevisionNotFoundError,
 )
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils.logging import disable_progress_bar
 
 from confessions.models import MODEL_NAMES
 from confessions.models.smollm2 import HUB_ID, WHEEL_VARIABLE, convert_wheel
 from confessions.models.weights import ModelError, cache_folder, check_folder, write_folder, writing_to
 
-__all__ = ["EMBEDDED_FOLDER", "Kind", "LoadedModel", "ModelError", "ResolvedModel", "load", "resolve"]
+__all__ = [
+    "EMBEDDED_FOLDER",
+    "Kind",
+    "LoadedModel",
+    "ModelError",
+    "ResolvedModel",
+    "hide_loading_bars",
+    "load",
+    "resolve",
+]
 
 Kind = Literal["folder", "hub", "smollm2-135m", "embedded"]
 
@@ -99,6 +109,11 @@ def resolve(name: str) -> ResolvedModel:
     if _HUB_NAME.fullmatch(name) and not name.startswith("."):
         return _checked(name, _fetch_from_hub(name), "hub", "remove it from the hub's cache and run again")
     raise ModelError(_unknown(name))
+
+
+def hide_loading_bars() -> None:
+    """Leave out the bars that reading and writing weights shows, where a stage has a bar of its own."""
+    disable_progress_bar()
 
 
 def load(resolved: ResolvedModel, dtype: torch.dtype | None = None) -> LoadedModel:

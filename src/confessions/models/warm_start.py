@@ -19,6 +19,7 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
+from confessions.models.adapters import lora_config
 from confessions.models.chat import ChatTemplateError
 from confessions.models.resolve import LoadedModel
 from confessions.models.weights import ModelError, write_folder, writing_to
@@ -152,15 +153,9 @@ class _Stream:
 
 
 def _with_adapter(loaded: LoadedModel, config: WarmStartConfig) -> Any:
-    from peft import LoraConfig, get_peft_model
+    from peft import get_peft_model
 
-    settings = LoraConfig(
-        r=config.lora_rank,
-        lora_alpha=2 * config.lora_rank,
-        lora_dropout=0.0,
-        target_modules="all-linear",
-        task_type="CAUSAL_LM",
-    )
+    settings = lora_config(config.lora_rank, 2 * config.lora_rank)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         model = get_peft_model(loaded.model, settings)
