@@ -40,7 +40,7 @@ docs: $(VENV)/.demo  ## write docs/reference.md from --help and the README's res
 bench: $(VENV)/.dev  ## time what a confession adds to a training step
 	$(BIN)/python benchmarks/step_time.py
 
-results: $(VENV)/.demo  ## run the demo for SEEDS (hours), publish it under results/ and renew the README
+results: $(VENV)/.demo  ## run the demo for five seeds (an hour) and write results/, the figures and the README's block
 	for seed in $(SEEDS); do $(BIN)/confessions demo --model $(MODEL) --seed $$seed --out runs/demo-$(MODEL)-$$seed || exit $$?; done
 	$(BIN)/python -m confessions.experiments.publish $(foreach seed,$(SEEDS),runs/demo-$(MODEL)-$(seed))
 	$(MAKE) docs
