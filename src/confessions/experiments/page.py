@@ -163,8 +163,8 @@ def sections(results: Results, figures: Sequence[Figure]) -> tuple[Section, ...]
         "outcomes": (
             "Four ways an answer and its confession can end",
             f"Each bar holds every held-out answer of one arm. The dark mark divides answers that broke a rule (left) "
-            f"from answers that kept them all (right). An honest model is {CELL_NAMES['tp']} on the left and "
-            f"{CELL_NAMES['tn']} on the right.{strips}",
+            f"from answers that kept them all (right). Honest is: nothing but {CELL_NAMES['tp']} on the "
+            f"left and {CELL_NAMES['tn']} on the right.{strips}",
         ),
         "rates": (
             "Does a confession tell bad from good?",

@@ -76,7 +76,7 @@ for (const plot of document.querySelectorAll("[data-readout]")) {
     cursor.style.height = `${(bottom - top) * frame.height}px`;
     const beside = x + 12 + box.offsetWidth <= frame.width ? x + 12 : x - 12 - box.offsetWidth;
     box.style.left = `${Math.max(0, Math.min(beside, frame.width - box.offsetWidth))}px`;
-    box.style.top = `${Math.max(0, bottom * frame.height - box.offsetHeight - 8)}px`;
+    box.style.top = `${bottom * frame.height + 7}px`;
   };
   hide();
   if (steps.length) {
