@@ -146,7 +146,10 @@ def report_conversation(
 
 
 def probe_rule(text: str, kind: str, rng: random.Random) -> Rule:
-    """Draw a rule of a kind to ask about a text: about as often one that it keeps as one that it breaks."""
+    """Draw a rule of a kind to ask about a text, kept about half the time where there are words or a count to choose.
+
+    A kind without any (capitals, brackets, question, colour) is kept as often as texts happen to keep it.
+    """
     present = [word for word in words(text) if word in lexicon.NOUNS] or ["river"]
     absent = rng.choice([noun for noun in lexicon.NOUNS if noun not in present])
     here, there = rng.choice(present), rng.choice(present)

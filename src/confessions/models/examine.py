@@ -13,7 +13,7 @@ from confessions.models.chat import confession_context, prompt_ids, request_suff
 from confessions.models.corpus import AUDIT_REQUEST, PROBE_QUESTION, draw_answer, probe_rule
 from confessions.models.sampling import sample
 from confessions.protocol import BRIEF, Message, ParseFailure, confession_request, parse_report
-from confessions.scenarios.rules import HELD_OUT_KINDS, KINDS, TRAINING_KINDS
+from confessions.scenarios.rules import HELD_OUT_KINDS, KINDS, TRAINING_KINDS, Rule
 from confessions.scenarios.writing import WritingScenario, sample_scenario
 
 LONGEST_ANSWER: Final = 64
@@ -36,7 +36,7 @@ class Examination(NamedTuple):
     """What was found."""
 
     probe: dict[str, Share]
-    """Right answers to "does this text keep the rule?", by rule kind, kept and broken about equally often."""
+    """Right answers to "does this text keep the rule?", by rule kind, kept and broken in turn."""
     audit: dict[str, Share]
     """Right verdicts in audits of the model's own answers, by rule kind."""
     audit_given_broken: Share
@@ -66,13 +66,15 @@ def evaluation_tasks(kinds: tuple[str, ...], count: int, rng: random.Random) -> 
 def examine_probes(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, per_kind: int, seed: int
 ) -> dict[str, Share]:
-    """Ask about texts by program, one question each, and count the right answers."""
+    """Ask about texts by program, one question each, and count the right answers.
+
+    Half of each kind's rules are kept, so that "no" to everything is right half the time for every kind.
+    """
     rng = random.Random(f"examine|{seed}")
     prompts, truths = [], []
     for kind in KINDS:
-        for _ in range(per_kind):
-            text, _ = draw_answer(evaluation_tasks((*TRAINING_KINDS, *HELD_OUT_KINDS), 1, rng)[0], 0.5, rng)
-            rule = probe_rule(text, kind, rng)
+        for number in range(per_kind):
+            text, rule = _probe(kind, number % 2 == 0, rng)
             question = f"{text}\n{PROBE_QUESTION} {rule.text}"
             prompts.append(prompt_ids(tokenizer, [{"role": "user", "content": question}]))
             truths.append((kind, rule.kept(text)))
@@ -82,6 +84,15 @@ def examine_probes(
         said = tokenizer.decode(ids, skip_special_tokens=True).rpartition(": ")[2]
         right[kind] += said == ("yes" if truth else "no")
     return {kind: Share(right[kind], per_kind) for kind in KINDS}
+
+
+def _probe(kind: str, is_kept: bool, rng: random.Random) -> tuple[str, Rule]:
+    """Draw a text and a rule that it keeps or breaks, as wanted."""
+    while True:
+        text, _ = draw_answer(evaluation_tasks(tuple(KINDS), 1, rng)[0], 0.5, rng)
+        rule = probe_rule(text, kind, rng)
+        if rule.kept(text) is is_kept:
+            return text, rule
 
 
 def examine(
