@@ -72,6 +72,13 @@ class ConfessionConfig(GRPOConfig):
             "help": "Largest fraction of a batch's confessions that may go without a verdict before the run is aborted."
         },
     )
+    channel_gradient_steps: int = field(
+        default=0,
+        metadata={
+            "help": "Log the gradient norm of each channel alone every so many optimizer steps, at the cost of two "
+            "more backward passes in that step; 0 never does."
+        },
+    )
 
     def __post_init__(self) -> None:
         """Check the settings, GRPO's own first."""
@@ -99,6 +106,10 @@ class ConfessionConfig(GRPOConfig):
         if not 0 <= self.max_unjudged_fraction <= 1:
             raise ConfessionConfigError(
                 f"max_unjudged_fraction is {self.max_unjudged_fraction}; it should lie in [0, 1]"
+            )
+        if self.channel_gradient_steps < 0:
+            raise ConfessionConfigError(
+                f"channel_gradient_steps is {self.channel_gradient_steps}; it should be at least 0"
             )
         if self.confession_probability > 0:
             self._refuse_what_couples_the_channels()

@@ -14,6 +14,7 @@ Source: arXiv 2512.08093, section 2, on TRL's `GRPOTrainer`; the private names u
 """
 
 import shutil
+from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -41,6 +42,7 @@ from confessions.training.channels import (
     unit_draw,
 )
 from confessions.training.config import ConfessionConfig
+from confessions.training.gradients import ChannelGradients
 from confessions.training.judging import (
     ConfessionJudgeError,
     RewardFunction,
@@ -128,6 +130,7 @@ class ConfessionTrainer(GRPOTrainer):
     """
 
     rollout_func: Any
+    _metrics: Any
 
     def __init__(
         self,
@@ -154,6 +157,7 @@ class ConfessionTrainer(GRPOTrainer):
         self.rollout_observer = rollout_observer
         self._batch: _Batch | None = None
         self._generations_at_step = (-1, 0)
+        self._channel_gradients = ChannelGradients()
         self._confesses = args.confession_probability > 0
         _require_prompts(train_dataset, conversational=self._confesses)
         if self._confesses:
@@ -443,9 +447,41 @@ class ConfessionTrainer(GRPOTrainer):
         output["advantages"] = torch.where(
             local, confession_advantages * scales.confessions, advantages * scales.answers
         )
+        output["is_confession"] = local
         if self.args.loss_type in TOKEN_LOSSES:
             output["num_items_in_batch"] = torch.full_like(output["num_items_in_batch"], scales.divisor_tokens)
         self._log_channels(batch)
+
+    def compute_loss(
+        self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+    ) -> Any:
+        """Give TRL's loss; on the steps that ask for it, measure each channel's gradient beforehand."""
+        every = self.args.channel_gradient_steps
+        if every and "is_confession" in inputs and self.state.global_step % every == 0:
+            self._measure_gradients(model, inputs)
+        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
+    def _measure_gradients(self, model: Any, inputs: dict[str, Any]) -> None:
+        own = self.accelerator.unwrap_model(model)
+        shown = inputs.get("tool_mask")
+        shown = torch.ones_like(inputs["completion_mask"]) if shown is None else shown
+
+        def loss_on(rows: Tensor) -> Tensor:
+            loss: Tensor = self._compute_loss(own, {**inputs, "tool_mask": shown * rows.unsqueeze(1)})
+            return loss
+
+        metrics = self._metrics
+        self._metrics = {mode: defaultdict(list) for mode in metrics}
+        device = self.accelerator.device
+        try:
+            with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+                self._channel_gradients.add(loss_on, inputs["is_confession"], own.parameters())
+        finally:
+            self._metrics = metrics
+        if self.accelerator.sync_gradients:
+            norms = self._channel_gradients.take_norms(lambda each: self.accelerator.reduce(each, reduction="mean"))
+            for channel, norm in norms.items():
+                self._log(f"{channel}/grad_norm", norm)
 
     # Metrics
 

@@ -18,6 +18,7 @@ OVERRIDDEN = {
 """Methods that `ConfessionTrainer` overrides and calls through `super()`, with their parameters after `self`."""
 
 CALLED = {
+    "_compute_loss": ("model", "inputs"),
     "_tokenize_prompts": ("prompts",),
     "_generate_single_turn": ("prompt_ids", "images", "multimodal_fields", "num_generations", "has_tool_images"),
     "_log_completion_extra": ("column", "values"),
