@@ -51,6 +51,9 @@ OWN_ANSWERS: Final = 1024
 OWN_ANSWER_STEPS: Final = 40
 """After how many steps it is asked again."""
 
+POOL: Final = 1024
+"""How many conversations are drawn at a time, to be sorted into batches of like length."""
+
 WEIGHTS_FILE: Final = "model.safetensors"
 CHECKPOINT_FILE: Final = "pretraining.pt"
 CHECKPOINT_STEPS: Final = 200
@@ -135,7 +138,7 @@ def collate(rows: Sequence[tuple[list[int], list[bool]]], pad: int) -> Batch:
 def batches(source: Iterator[Conversation], tokenizer: PreTrainedTokenizerFast, tokens: int) -> Iterator[Batch]:
     """Group conversations of like length into batches of about `tokens` tokens."""
     while True:
-        pool = sorted((encode(next(source), tokenizer) for _ in range(1024)), key=lambda row: len(row[0]))
+        pool = sorted((encode(next(source), tokenizer) for _ in range(POOL)), key=lambda row: len(row[0]))
         grouped: list[list[tuple[list[int], list[bool]]]] = [[]]
         for row in pool:
             if grouped[-1] and len(row[0]) * (len(grouped[-1]) + 1) > tokens:
