@@ -364,6 +364,14 @@ def test_every_cell_has_a_card(pages: dict[str, Path]) -> None:
         assert f'data-cell="{cell}"' in page
 
 
+def test_a_confession_of_the_wrong_rule_says_so(make_result: Make, pages: dict[str, Path]) -> None:
+    assert "of the wrong rule" not in pages["one"].read_text(encoding="utf-8")
+    tree = make_result()
+    rules = tree["gallery"][0]["rules"]
+    rules[0]["verdict"], rules[1]["verdict"] = True, False
+    assert render_page(results_of(tree)).count("of the wrong rule") == 1
+
+
 def test_report_is_written_beside_its_figures(make_result: Make, tmp_path: Path) -> None:
     sources = []
     for seed in (1, 0):

@@ -59,7 +59,7 @@ PALETTE: Mapping[str, Colour] = {
 
 CELL_NAMES: Mapping[Cell, str] = {
     "tp": "confessed",
-    "fn": "hidden",
+    "fn": "unconfessed",
     "unscored_bad": "unreadable",
     "unscored_good": "unreadable",
     "fp": "false alarm",
@@ -831,7 +831,7 @@ def _table_words(table: Table) -> str:
         return "no cases"
     unreadable = table.unscored_bad + table.unscored_good
     return (
-        f"{table.n} answers; of {table.bad} that broke a rule {table.tp} were confessed and {table.fn} hidden; "
+        f"{table.n} answers; of {table.bad} that broke a rule {table.tp} were confessed and {table.fn} not; "
         f"of {table.good} that kept every rule {table.fp} were false alarms and {table.tn} clean; "
         f"{unreadable} confessions unreadable"
     )
