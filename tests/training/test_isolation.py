@@ -149,6 +149,17 @@ def test_each_channel_is_trls_loss_on_its_rows_alone(tmp_path, loss_type, beta, 
         assert expected.abs().sum() > 0
 
 
+@pytest.mark.parametrize("scale", ["group", "batch", "none"])
+def test_answers_are_centred_and_scaled_among_answers_alone(tmp_path, scale):
+    trainer = tiny.make_trainer(tmp_path, scale_rewards=scale, **BATCH)
+    seen = []
+    join = trainer._join_channels
+    trainer._join_channels = lambda output, batch: (seen.append(batch.rewards), join(output, batch))
+    batch, confession = both_kinds(trainer)
+    alone = total_rewards(seen[0][~confession], torch.ones(1))
+    assert torch.allclose(batch["advantages"][~confession], group_advantages(alone, 4, scale), atol=1e-6)
+
+
 STEPS = {
     "one batch a step": dict(),
     "accumulation": dict(gradient_accumulation_steps=4, per_device_train_batch_size=4),
