@@ -1,8 +1,30 @@
-"""What is learned: GRPO with a second channel for confessions, and the runs that train with it."""
+"""What is learned: GRPO with a second channel for confessions, and the runs that train with it.
 
-from confessions.training.config import ConfessionConfig
+A TRL script moves by five lines: these two classes for TRL's, and three arguments.
+
+    args = ConfessionConfig(..., confession_probability=0.25)
+    trainer = ConfessionTrainer(
+        model, reward_funcs, args, dataset, confession_reward_funcs=[judge], confession_request=None
+    )
+"""
+
+from confessions.training.config import ConfessionConfig, ConfessionConfigError
+from confessions.training.judging import ConfessionJudgeError
 from confessions.training.probe import PeriodicProbe
-from confessions.training.runs import RunFolder, train
-from confessions.training.trainer import ConfessionTrainer
+from confessions.training.runs import RunError, RunFolder, RunInterrupted, train
+from confessions.training.trainer import CheckpointError, ConfessionTrainer, Rollout, TrainingError
 
-__all__ = ["ConfessionConfig", "ConfessionTrainer", "PeriodicProbe", "RunFolder", "train"]
+__all__ = [
+    "CheckpointError",
+    "ConfessionConfig",
+    "ConfessionConfigError",
+    "ConfessionJudgeError",
+    "ConfessionTrainer",
+    "PeriodicProbe",
+    "Rollout",
+    "RunError",
+    "RunFolder",
+    "RunInterrupted",
+    "TrainingError",
+    "train",
+]
