@@ -25,8 +25,9 @@ test: $(VENV)/.dev  ## run every test
 test-fast: $(VENV)/.dev  ## run the tests that take less than ten seconds
 	$(BIN)/python -m pytest -m "not slow"
 
-check: $(VENV)/.dev  ## lint and type-check
+check: $(VENV)/.dev  ## lint, formatting and types
 	$(BIN)/ruff check .
+	$(BIN)/ruff format --check --quiet .
 	$(BIN)/mypy
 
 format: $(VENV)/.dev  ## format the code
