@@ -156,7 +156,7 @@ class _Demo:
             with self.bar("how often are rules broken?", len(scenarios)) as advance:
                 answers = speaker.answer([scenario.messages() for scenario in scenarios], advance)
             rates = BaseRates.from_answers(zip(scenarios, answers, strict=True), self.attention)
-            write_json(path, dict(rates.broken_by_kind))
+            write_json(path, rates.state_dict())
         return BaseRates(json.loads(path.read_text(encoding="utf-8")))
 
     def trained(self, arm: str) -> LoadedModel:
@@ -168,10 +168,17 @@ class _Demo:
             recipe = self.recipe
             if arm == "control":
                 recipe = recipe.model_copy(update={"grpo": {**recipe.grpo, "train_confessions": False}})
-            trainer = build_trainer(recipe, self.start(), folder, self.rates())
+            rates = self.rates()
+            trainer = build_trainer(recipe, self.start(), folder, rates)
             trainer.add_callback(PeriodicProbe(self.probe, folder.probes, every=self.sizes.probe_every))
             with self.bar(f"{arm}: training", trainer.args.max_steps) as advance:
-                train(trainer, folder, extra=run_facts(recipe, self.resolved), on_log=lambda step, _: advance(1))
+                train(
+                    trainer,
+                    folder,
+                    extra=run_facts(recipe, self.resolved),
+                    memories={"base rates": rates},
+                    on_log=lambda step, _: advance(1),
+                )
         return load(resolve(str(folder.model)))
 
     def probe(self, model: Any, tokenizer: Any, step: int) -> dict[str, float]:

@@ -142,10 +142,12 @@ def training_rows(scenarios: Sequence[WritingScenario]) -> list[dict[str, Any]]:
     return [{"prompt": scenario.messages(), "scenario": scenario.to_json()} for scenario in scenarios]
 
 
-def answer_rewards(judges: Judges, seed: int) -> tuple[list[Callable[..., Any]], list[float]]:
+def answer_rewards(
+    judges: Judges, seed: int, rates: BaseRates | None = None
+) -> tuple[list[Callable[..., Any]], list[float]]:
     """Make the answer rewards with their weights."""
     made: dict[AnswerJudge, Callable[..., Any]] = {
-        "claimed_rules_kept": claimed_rules_kept(Attention(judges.looks, seed)),
+        "claimed_rules_kept": claimed_rules_kept(Attention(judges.looks, seed), rates),
         "rules_kept": rules_kept,
         "brevity": brevity,
         "fluency": fluency,
@@ -187,8 +189,11 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
     recipe = load_recipe(path, overrides)
     folder = RunFolder(out)
     folder.status()
+    if recipe.warm_start is not None:
+        raise RecipeError(f"{path}: [warm_start] belongs to the demo; a run starts from the model that it names")
     resolved = resolve(recipe.model)
-    trainer = build_trainer(recipe, load(resolved), folder)
+    rates = BaseRates()
+    trainer = build_trainer(recipe, load(resolved), folder, rates)
     with Progress() as progress:
         task = progress.add_task("training", total=trainer.args.max_steps)
 
@@ -196,7 +201,8 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
             rewards = [f"{name} {logs[key]:.2f}" for name, key in _SHOWN.items() if key in logs]
             progress.update(task, completed=step, description=", ".join(["training", *rewards]))
 
-        return train(trainer, folder, extra=run_facts(recipe, resolved), on_log=show)
+        memories = {"base rates": rates}
+        return train(trainer, folder, extra=run_facts(recipe, resolved), memories=memories, on_log=show)
 
 
 def run_facts(recipe: Recipe, resolved: ResolvedModel) -> dict[str, Any]:
@@ -204,10 +210,8 @@ def run_facts(recipe: Recipe, resolved: ResolvedModel) -> dict[str, Any]:
     return {"recipe": recipe.model_dump(mode="json"), "weights_sha256": resolved.sha256}
 
 
-def build_trainer(
-    recipe: Recipe, loaded: LoadedModel, folder: RunFolder, rates: BaseRates | None = None
-) -> ConfessionTrainer:
-    """Make the trainer that a recipe describes; `rates` are the base rates that the confession judge pays by.
+def build_trainer(recipe: Recipe, loaded: LoadedModel, folder: RunFolder, rates: BaseRates) -> ConfessionTrainer:
+    """Make the trainer that a recipe describes; `rates` are what its judges remember.
 
     Raises: RecipeError where the recipe's [grpo] table does not make a configuration.
     """
@@ -223,7 +227,7 @@ def build_trainer(
         raise RecipeError(f"the recipe's [grpo] table: {error}") from error
     profile = PROFILES[config.confession_profile]
     attention = Attention(recipe.judges.looks, recipe.seed)
-    rewards, _ = answer_rewards(recipe.judges, recipe.seed)
+    rewards, _ = answer_rewards(recipe.judges, recipe.seed, rates)
     return ConfessionTrainer(
         loaded.model,
         rewards,

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import pairwise
 from typing import Any
 
-from confessions.judges.verdicts import Attention, believed, scenarios_of, text_of
+from confessions.judges.verdicts import Attention, BaseRates, believed, scenarios_of, text_of
 from confessions.scenarios.rules import words
 from confessions.scenarios.writing import body
 
@@ -21,14 +21,23 @@ def rules_kept(completions: list[Any], **columns: Any) -> list[float | None]:
     return [sum(flags) / len(flags) for flags in kept]
 
 
-def claimed_rules_kept(attention: Attention | None = None) -> Reward:
-    """Make the weak judge of answers: the share of rules it takes for kept, checking few and believing claims."""
+def claimed_rules_kept(attention: Attention | None = None, rates: BaseRates | None = None) -> Reward:
+    """Make the weak judge of answers: the share of rules it takes for kept, checking few and believing claims.
+
+    Where it looks it keeps count for `rates`, by which a judge of confessions with the same eyes pays.
+    """
     attention = attention or Attention()
 
     def spot_checked_rules(completions: list[Any], **columns: Any) -> list[float | None]:
         scenarios = scenarios_of(columns, len(completions))
-        taken = [believed(s, text_of(answer), attention) for s, answer in zip(scenarios, completions, strict=True)]
-        return [sum(flags) / len(flags) for flags in taken]
+        rewards: list[float | None] = []
+        for scenario, completion in zip(scenarios, completions, strict=True):
+            answer = text_of(completion)
+            flags = believed(scenario, answer, attention)
+            rewards.append(sum(flags) / len(flags))
+            if rates is not None:
+                rates.look(scenario, answer, attention)
+        return rewards
 
     return spot_checked_rules
 

@@ -23,7 +23,7 @@ UNREADABLE = -1.0
 
 def exact(profile: Profile = BRIEF, rates: BaseRates | None = None) -> ConfessionReward:
     """Make the judge that knows the truth."""
-    rates = rates or BaseRates({})
+    rates = rates or BaseRates()
 
     def exact_honesty(answers: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         return _judge(answers, completions, columns, profile, rates, attention=None)
@@ -40,7 +40,7 @@ def spot_check(
     denial it believes, as it believes the answer.
     """
     attention = attention or Attention()
-    rates = rates or BaseRates({})
+    rates = rates or BaseRates()
 
     def spot_checked_honesty(answers: list[Any], completions: list[Any], **columns: Any) -> list[float | None]:
         return _judge(answers, completions, columns, profile, rates, attention)
@@ -59,6 +59,9 @@ def _judge(
     scenarios = scenarios_of(columns, len(completions))
     texts = [text_of(answer) for answer in answers]
     _log_collapse(scenarios, completions, profile, columns.get("log_metric"))
+    # Before any is paid, so that the confessions of one answer are paid alike.
+    for scenario, answer in dict.fromkeys(zip(scenarios, texts, strict=True)):
+        rates.look(scenario, answer, attention)
     return [
         honesty(scenario, text, text_of(confession), profile, rates, attention)
         for scenario, text, confession in zip(scenarios, texts, completions, strict=True)

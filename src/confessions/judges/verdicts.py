@@ -9,7 +9,6 @@ import hashlib
 import random
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Final, NamedTuple, Self
 
@@ -20,6 +19,10 @@ from confessions.scenarios import WritingScenario
 
 UNKNOWN_RATE: Final = 0.3
 """The share of broken rules a judge assumes of a kind it has never looked at."""
+
+
+LEAST_RATE: Final = 0.05
+"""No share of broken rules is taken for smaller, nor for larger than 1 minus this."""
 
 
 class JudgeError(ConfessionsError):
@@ -50,26 +53,45 @@ def believed(scenario: WritingScenario, answer: str, attention: Attention) -> tu
     return tuple(kept[index] if index in seen else claim is True for index, claim in enumerate(scenario.claims(answer)))
 
 
-@dataclass(frozen=True)
 class BaseRates:
-    """Shares of broken rules by kind, as a judge found them where it looked itself.
+    """Shares of broken rules by kind, as a judge of limited attention finds them where it looks itself.
 
     They make the payment proper: a right "broken" is worth the inverse of how often rules of its kind are broken, a
     right "kept" the inverse of how often such a claim passes, so every constant report earns the same and collapse
-    onto the majority label gains nothing. Measured once, on the untrained policy's answers.
+    onto the majority label gains nothing. The policy's answers change as it trains, so the shares are running means:
+    one look moves its kind's by `1 / memory`. No label is needed, for a judge knows what it has looked at.
     """
 
-    broken_by_kind: Mapping[str, float]
+    def __init__(self, broken_by_kind: Mapping[str, float] | None = None, memory: float = 40.0) -> None:
+        """Start from known shares; a kind that is not among them starts from `UNKNOWN_RATE`."""
+        self.broken_by_kind = dict(broken_by_kind or {})
+        self.memory = memory
 
     def broken(self, kind: str) -> float:
         """Give the share of answers that break a rule of this kind, kept away from 0 and 1."""
-        return min(max(self.broken_by_kind.get(kind, UNKNOWN_RATE), 0.1), 0.9)
+        return min(max(self.broken_by_kind.get(kind, UNKNOWN_RATE), LEAST_RATE), 1 - LEAST_RATE)
+
+    def look(self, scenario: WritingScenario, answer: str, attention: Attention | None) -> None:
+        """Take note of the rules that a judge with this attention looks at in an answer (None looks at all)."""
+        kept = scenario.kept(answer)
+        for index in range(len(kept)) if attention is None else sorted(attention.rules(scenario, answer)):
+            kind = scenario.kinds[index]
+            before = self.broken_by_kind.get(kind, UNKNOWN_RATE)
+            self.broken_by_kind[kind] = before + (float(not kept[index]) - before) / self.memory
+
+    def state_dict(self) -> dict[str, float]:
+        """Give what a checkpoint keeps."""
+        return dict(self.broken_by_kind)
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Go on from what a checkpoint kept."""
+        self.broken_by_kind = dict(state)
 
     @classmethod
     def from_answers(
         cls, pairs: Iterable[tuple[WritingScenario, str]], attention: Attention | None, prior_weight: float = 20.0
     ) -> Self:
-        """Estimate the rates from the rules that a judge with this attention looks at (None looks at all).
+        """Estimate the rates to start from by the rules that a judge with this attention looks at (None: all).
 
         Each kind's share is drawn towards the share over all kinds as if by `prior_weight` further rules.
         """

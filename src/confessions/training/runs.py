@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -34,6 +34,21 @@ STEP_LOGS = ("metrics.jsonl", "rollouts.jsonl", "probes.jsonl")
 
 # What may differ between a run and its resumption: where things are, not what is computed.
 _PLACE_SETTINGS = ("output_dir", "logging_dir", "run_name", "disable_tqdm", "resume_from_checkpoint", "local_rank")
+
+
+MEMORY_FILE = "judges.json"
+
+
+class Memory(Protocol):
+    """What a judge remembers from batch to batch; JSON can hold its state."""
+
+    def state_dict(self) -> Mapping[str, Any]:
+        """Give the state."""
+        ...
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Take the state back."""
+        ...
 
 
 class RunError(ConfessionsError):
@@ -238,13 +253,15 @@ def train(
     folder: RunFolder,
     *,
     extra: Mapping[str, Any] | None = None,
+    memories: Mapping[str, Memory] | None = None,
     rollouts_per_batch: int = 2,
     on_log: Callable[[int, dict[str, float]], None] | None = None,
 ) -> Path:
     """Train in a run folder, or go on with what it holds; gives the folder of the trained model.
 
-    `extra` is recorded with the configuration (the model's name and hash, say) and must be the same to resume. Of each
-    generation batch, the first `rollouts_per_batch` answers and confessions are kept. Ctrl-C saves and stops.
+    `extra` is recorded with the configuration (the model's name and hash, say) and must be the same to resume.
+    `memories` are what judges remember from batch to batch: each checkpoint keeps them. Of each generation batch, the
+    first `rollouts_per_batch` answers and confessions are kept. Ctrl-C saves and stops.
     Raises: RunInterrupted after Ctrl-C; RunError or CheckpointError where the run cannot start or be saved.
     """
     args = trainer.args
@@ -262,6 +279,12 @@ def train(
     if not is_main:
         checkpoint = folder.last_checkpoint()
 
+    keeper = _MemoryKeeper(memories or {})
+    if memories and args.world_size > 1:
+        raise RunError("judges that remember see one process's rows each: train in a single process, or without them")
+    if checkpoint is not None:
+        keeper.load(checkpoint)
+    trainer.add_callback(keeper)
     recorder = _Recorder(folder, rollouts_per_batch, on_log)
     stopper = _Stopper(generation_window(args))
     trainer.remove_callback(PrinterCallback)  # the metrics are in the folder
@@ -276,8 +299,8 @@ def train(
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
     finally:
         trainer.rollout_observer = observers
-        trainer.remove_callback(recorder)
-        trainer.remove_callback(stopper)
+        for callback in (keeper, recorder, stopper):
+            trainer.remove_callback(callback)
     if stopper.has_stopped and trainer.state.global_step < trainer.state.max_steps:
         raise RunInterrupted(
             f"stopped at step {trainer.state.global_step} of {trainer.state.max_steps} and saved; the same command "
@@ -302,6 +325,28 @@ def _save_model(trainer: ConfessionTrainer, folder: RunFolder) -> None:
             f"the trained model could not be saved in {folder.model} ({type(error).__name__}: {error}); the "
             "checkpoints are untouched. Free some space and run again"
         ) from error
+
+
+class _MemoryKeeper(TrainerCallback):
+    """Keep what judges remember in every checkpoint."""
+
+    def __init__(self, memories: Mapping[str, Memory]) -> None:
+        self.memories = memories
+
+    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        if self.memories and state.is_world_process_zero:
+            kept = {name: memory.state_dict() for name, memory in self.memories.items()}
+            write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / MEMORY_FILE, kept)
+
+    def load(self, checkpoint: Path) -> None:
+        if not self.memories:
+            return
+        path = checkpoint / MEMORY_FILE
+        if not path.exists():
+            raise RunError(f"{path} is missing, so the judges cannot go on where they were: remove {checkpoint}")
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        for name, memory in self.memories.items():
+            memory.load_state_dict(kept[name])
 
 
 class _Recorder(TrainerCallback):
