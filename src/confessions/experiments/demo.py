@@ -51,9 +51,9 @@ class Sizes(NamedTuple):
 
     samples: int = 400
     """Prompts of each group in the tables."""
-    probe_samples: int = 128
+    probe_samples: int = 160
     """Prompts at each point of the curves."""
-    probe_every: int = 10
+    probe_every: int = 15
     """Updates between the points of the curves."""
     calibration: int = 256
     """Answers the weak judge looks at to learn how often rules are broken."""

@@ -7,6 +7,7 @@ with a PEFT adapter, or a hub id such as `owner/name` or `owner/name@revision`. 
 import difflib
 import os
 import re
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -112,8 +113,12 @@ def resolve(name: str) -> ResolvedModel:
 
 
 def hide_loading_bars() -> None:
-    """Leave out the bars that reading and writing weights shows, where a stage has a bar of its own."""
+    """Leave out the bars that reading and writing weights shows, where a stage has a bar of its own.
+
+    The libraries' notices to each other about names to come go with them.
+    """
     disable_progress_bar()
+    warnings.filterwarnings("ignore", category=FutureWarning, module="transformers")
 
 
 def load(resolved: ResolvedModel, dtype: torch.dtype | None = None) -> LoadedModel:
