@@ -210,7 +210,9 @@ def run_facts(recipe: Recipe, resolved: ResolvedModel) -> dict[str, Any]:
     return {"recipe": recipe.model_dump(mode="json"), "weights_sha256": resolved.sha256}
 
 
-def build_trainer(recipe: Recipe, loaded: LoadedModel, folder: RunFolder, rates: BaseRates) -> ConfessionTrainer:
+def build_trainer(
+    recipe: Recipe, loaded: LoadedModel, folder: RunFolder, rates: BaseRates | None = None
+) -> ConfessionTrainer:
     """Make the trainer that a recipe describes; `rates` are what its judges remember.
 
     Raises: RecipeError where the recipe's [grpo] table does not make a configuration.
@@ -227,6 +229,7 @@ def build_trainer(recipe: Recipe, loaded: LoadedModel, folder: RunFolder, rates:
         raise RecipeError(f"the recipe's [grpo] table: {error}") from error
     profile = PROFILES[config.confession_profile]
     attention = Attention(recipe.judges.looks, recipe.seed)
+    rates = BaseRates() if rates is None else rates
     rewards, _ = answer_rewards(recipe.judges, recipe.seed, rates)
     return ConfessionTrainer(
         loaded.model,
