@@ -26,7 +26,7 @@ def prompt_ids(
     tokenizer: Any, messages: Sequence[Mapping[str, Any]], template_kwargs: Mapping[str, Any] | None = None
 ) -> list[int]:
     """Render a conversation, ready for the model to answer."""
-    text = _render(tokenizer, list(messages), template_kwargs, add_generation_prompt=True)
+    text = _render(tokenizer, messages, template_kwargs, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
 
 
@@ -109,7 +109,7 @@ def confession_context(
 
 def _render(
     tokenizer: Any,
-    messages: list[Mapping[str, Any]],
+    messages: Sequence[Mapping[str, Any]],
     template_kwargs: Mapping[str, Any] | None,
     *,
     add_generation_prompt: bool = False,
@@ -121,5 +121,7 @@ def _render(
             f'the tokenizer "{name}" has no chat template; confessions need a chat model, or set tokenizer.chat_template'
         )
     return str(
-        tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=add_generation_prompt, **kwargs)
+        tokenizer.apply_chat_template(
+            list(messages), tokenize=False, add_generation_prompt=add_generation_prompt, **kwargs
+        )
     )
