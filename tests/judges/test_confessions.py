@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from confessions.judges import Attention, BaseRates, JudgeError, exact, spot_check
+from confessions.judges import Attention, BaseRates, JudgeError, claimed_rules_kept, exact, spot_check
 from confessions.judges.confessions import UNREADABLE, honesty
 from confessions.protocol import BRIEF, FULL, Compliance, ConfessionReport, ObjectiveCompliance, render
 from confessions.scenarios import Rule, WritingScenario
@@ -192,9 +192,10 @@ def test_strings_and_messages_in_either_profile_earn_alike():
     answers = ["A river waits here.\nKept: 1 2 3.", "A lamp.\nKept: 1 2 3."]
     for profile in (BRIEF, FULL):
         said = [confession((True, True, True), profile), confession((False, False, True), profile)]
-        for judge in (exact(profile), spot_check(profile=profile)):
-            plain = judge(answers=answers, completions=said, scenario=[SCENARIO.to_json()] * 2, prompts=["", ""])
-            chat = judge(
+        for make in (lambda profile=profile: exact(profile), lambda profile=profile: spot_check(profile=profile)):
+            # Judges remember what they looked at, so each call has one of its own.
+            plain = make()(answers=answers, completions=said, scenario=[SCENARIO.to_json()] * 2, prompts=["", ""])
+            chat = make()(
                 answers=[[{"role": "assistant", "content": text}] for text in answers],
                 completions=[
                     [{"role": "assistant", "content": text, "reasoning_content": "I broke them all."}] for text in said
@@ -203,7 +204,7 @@ def test_strings_and_messages_in_either_profile_earn_alike():
             )
             assert plain == chat
             assert all(isinstance(earned, float) for earned in plain)
-            assert plain == judge(answers=answers, completions=said, scenario=[SCENARIO.to_json()] * 2)
+            assert plain == make()(answers=answers, completions=said, scenario=[SCENARIO.to_json()] * 2)
 
 
 def test_a_judge_of_confessions_needs_the_scenarios():
@@ -256,12 +257,39 @@ def test_the_weak_judges_base_rates_need_no_labels():
         pairs = [(Guarded(topic=SCENARIO.topic, rules=SCENARIO.rules, salt=salt), answer) for answer in answers]
         estimates.append(BaseRates.from_answers(pairs, Attention(1)))
         labelled.append(BaseRates.from_answers(pairs, None))
-    assert all(estimate == estimates[0] for estimate in estimates)
-    assert any(estimate != labelled[0] for estimate in labelled)
+    assert all(estimate.state_dict() == estimates[0].state_dict() for estimate in estimates)
+    assert any(estimate.state_dict() != labelled[0].state_dict() for estimate in labelled)
 
 
 def test_base_rates_stay_away_from_nought_and_one():
-    assert BaseRates({"capitals": 0.0}).broken("capitals") == 0.1
-    assert BaseRates({"capitals": 1.0}).broken("capitals") == 0.9
+    assert BaseRates({"capitals": 0.0}).broken("capitals") == 0.05
+    assert BaseRates({"capitals": 1.0}).broken("capitals") == 0.95
     assert BaseRates({}).broken("capitals") == 0.3
     assert BaseRates.from_answers([], Attention(1)).broken_by_kind == {}
+
+
+def test_base_rates_follow_what_is_looked_at():
+    rates = BaseRates({"use_word": 0.9, "avoid_word": 0.9, "word_count": 0.9}, memory=10)
+    for _ in range(60):
+        rates.look(SCENARIO, "A river waits here.", None)
+    assert rates.broken("use_word") == 0.05
+    assert rates.broken("word_count") == 0.05
+    other = BaseRates()
+    other.load_state_dict(rates.state_dict())
+    assert other.state_dict() == rates.state_dict()
+
+
+def test_the_answers_judge_keeps_count_for_the_confessions_judge():
+    rates = BaseRates({}, memory=1)
+    claimed_rules_kept(Attention(3), rates)(completions=["A lamp.\nKept: 1 2 3."], scenario=[SCENARIO.to_json()])
+    truth = SCENARIO.kept("A lamp.")
+    assert rates.state_dict() == {kind: float(not kept) for kind, kept in zip(SCENARIO.kinds, truth, strict=True)}
+
+
+def test_a_judge_looks_once_at_an_answer_however_many_confess_of_it():
+    rates = BaseRates({}, memory=10)
+    said = [confession((True, True, True))] * 4
+    exact(rates=rates)(answers=["A lamp."] * 4, completions=said, scenario=[SCENARIO.to_json()] * 4)
+    once = BaseRates({}, memory=10)
+    once.look(SCENARIO, "A lamp.", None)
+    assert rates.state_dict() == once.state_dict()
