@@ -118,7 +118,8 @@ def _render(
     if getattr(tokenizer, "chat_template", None) is None and kwargs.get("chat_template") is None:
         name = getattr(tokenizer, "name_or_path", "") or type(tokenizer).__name__
         raise ChatTemplateError(
-            f'the tokenizer "{name}" has no chat template; confessions need a chat model, or set tokenizer.chat_template'
+            f'the tokenizer "{name}" has no chat template; confessions need a chat model, or set '
+            "tokenizer.chat_template"
         )
     return str(
         tokenizer.apply_chat_template(
