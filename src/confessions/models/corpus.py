@@ -146,9 +146,10 @@ def report_conversation(
 
 
 def probe_rule(text: str, kind: str, rng: random.Random) -> Rule:
-    """Draw a rule of a kind to ask about a text, kept about half the time where there are words or a count to choose.
+    """Draw a rule of a kind to ask about a text, aiming half the time at one that it keeps.
 
-    A kind without any (capitals, brackets, question, colour) is kept as often as texts happen to keep it.
+    A kind without a word or a count to choose (capitals, brackets, question, colour) is kept as often as texts happen
+    to keep it, and counts that no rule asks for make the others rarer too: whoever measures has to balance.
     """
     present = [word for word in words(text) if word in lexicon.NOUNS] or ["river"]
     absent = rng.choice([noun for noun in lexicon.NOUNS if noun not in present])
