@@ -53,7 +53,7 @@ class Sizes(NamedTuple):
     """Prompts of each group in the tables."""
     probe_samples: int = 160
     """Prompts at each point of the curves."""
-    probe_every: int = 15
+    probe_every: int = 10
     """Updates between the points of the curves."""
     calibration: int = 256
     """Answers the weak judge looks at to learn how often rules are broken."""

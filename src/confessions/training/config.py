@@ -56,6 +56,14 @@ class ConfessionConfig(GRPOConfig):
         default=1.0,
         metadata={"help": "Weight of the confession channel against the answer channel, each normalised by itself."},
     )
+    request_learning_rate: float | None = field(
+        default=None,
+        metadata={
+            "help": "Learning rate of the embeddings of the request's own tokens, for requests written in tokens that "
+            "occur in no prompt; every other embedding is then frozen. Only confessions read these tokens, so this moves "
+            "what the model does when asked to confess, and nothing else. By default they are trained as all others."
+        },
+    )
     confession_reward_weights: list[float] | None = field(
         default=None,
         metadata={"help": "Weight of each confession reward function; all 1 if not given."},
@@ -102,6 +110,10 @@ class ConfessionConfig(GRPOConfig):
         if not (0 <= self.confession_weight < float("inf")):
             raise ConfessionConfigError(
                 f"confession_weight is {self.confession_weight}; it should be a number of at least 0"
+            )
+        if self.request_learning_rate is not None and not 0 < self.request_learning_rate < float("inf"):
+            raise ConfessionConfigError(
+                f"request_learning_rate is {self.request_learning_rate}; it should be a number above 0, or left unset"
             )
         if not 0 <= self.max_unjudged_fraction <= 1:
             raise ConfessionConfigError(

@@ -13,6 +13,7 @@ What differs from the textbook, and why:
 Source: arXiv 2512.08093, section 2, on TRL's `GRPOTrainer`; the private names used are in `trl_surface`.
 """
 
+import itertools
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -29,6 +30,7 @@ from trl.chat_template_utils import parse_response
 
 from confessions.errors import ConfessionsError
 from confessions.models.chat import confession_context, request_role, request_suffix_ids
+from confessions.models.chat import prompt_ids as ids_of_prompt
 from confessions.protocol import PROFILES, Message, confession_request
 from confessions.training.channels import (
     TOKEN_LOSSES,
@@ -53,6 +55,9 @@ from confessions.training.judging import (
 )
 from confessions.training.reasoning import opens_reasoning, prompt_without_reasoning, without_reasoning
 from confessions.training.trl_surface import changed_attributes, changed_methods, require_known_surface
+
+PROMPTS_LOOKED_THROUGH = 1000
+"""How many prompts are searched for tokens of the request, where those have a learning rate of their own."""
 
 RESERVED_COLUMNS = ("answers", "completions", "completion_ids", "prompts")
 
@@ -229,6 +234,51 @@ class ConfessionTrainer(GRPOTrainer):
             default = confession_request(PROFILES[args.confession_profile], role=role)
             self.confession_request = default if request is None else Message(role=role, content=request)
         self._request_ids = request_suffix_ids(self._tokenizer, self.confession_request, template_kwargs)
+        if args.request_learning_rate is not None:
+            self._own_request_ids = self._tokens_of_the_request_alone()
+
+    def _tokens_of_the_request_alone(self) -> list[int]:
+        """Give the ids of the request's text, which must occur in no prompt.
+
+        Raises: TrainingError if a prompt of the dataset has one of them, or an adapter freezes the embeddings.
+        """
+        assert self.confession_request is not None
+        own = set(self._tokenizer(self.confession_request.content, add_special_tokens=False)["input_ids"])
+        for row in itertools.islice(self.train_dataset, PROMPTS_LOOKED_THROUGH):
+            if shared := own.intersection(ids_of_prompt(self._tokenizer, row["prompt"], self._template_kwargs())):
+                token = self._tokenizer.decode(shared.pop())
+                raise TrainingError(
+                    f'request_learning_rate is set, but the request shares the token "{token}" with a prompt: write the '
+                    "request in tokens of its own, or leave request_learning_rate unset"
+                )
+        if not self._embeddings().requires_grad:
+            raise TrainingError(
+                "request_learning_rate is set, but the embeddings are frozen (an adapter does that): leave it unset"
+            )
+        return sorted(own)
+
+    def _embeddings(self) -> Tensor:
+        return cast(Tensor, self.accelerator.unwrap_model(self.model).get_input_embeddings().weight)
+
+    def create_optimizer(self, *args: Any, **kwargs: Any) -> torch.optim.Optimizer:
+        """Make the optimizer, with a learning rate of its own for the request's embeddings where one is set."""
+        is_new = self.optimizer is None
+        optimizer: torch.optim.Optimizer = super().create_optimizer(*args, **kwargs)
+        if is_new and self._confesses and self.args.request_learning_rate is not None:
+            self._set_request_apart(optimizer, self.args.request_learning_rate)
+        return optimizer
+
+    def _set_request_apart(self, optimizer: torch.optim.Optimizer, learning_rate: float) -> None:
+        embeddings = self._embeddings()
+        kept = torch.zeros(len(embeddings), 1, device=embeddings.device, dtype=embeddings.dtype)
+        # In the control arm nothing reads the request, and what little reaches tied weights is not to move it.
+        if self.args.train_confessions:
+            kept[self._own_request_ids] = 1
+        embeddings.register_hook(lambda gradient: gradient * kept)
+        settings = {key: value for key, value in optimizer.param_groups[0].items() if key != "params"}
+        for group in optimizer.param_groups:
+            group["params"] = [parameter for parameter in group["params"] if parameter is not embeddings]
+        optimizer.add_param_group({**settings, "params": [embeddings], "lr": learning_rate, "weight_decay": 0.0})
 
     def _template_kwargs(self) -> dict[str, Any]:
         own = {} if self.chat_template is None else {"chat_template": self.chat_template}
