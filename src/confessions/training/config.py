@@ -60,8 +60,8 @@ class ConfessionConfig(GRPOConfig):
         default=None,
         metadata={
             "help": "Learning rate of the embeddings of the request's own tokens, for requests written in tokens that "
-            "occur in no prompt; every other embedding is then frozen. Only confessions read these tokens, so this moves "
-            "what the model does when asked to confess, and nothing else. By default they are trained as all others."
+            "occur in no prompt; every other embedding is then frozen. Only confessions read these tokens, so this "
+            "moves what the model does when asked to confess, and nothing else. Unset, they train as all others do."
         },
     )
     confession_reward_weights: list[float] | None = field(

@@ -248,8 +248,8 @@ class ConfessionTrainer(GRPOTrainer):
             if shared := own.intersection(ids_of_prompt(self._tokenizer, row["prompt"], self._template_kwargs())):
                 token = self._tokenizer.decode(shared.pop())
                 raise TrainingError(
-                    f'request_learning_rate is set, but the request shares the token "{token}" with a prompt: write the '
-                    "request in tokens of its own, or leave request_learning_rate unset"
+                    f'request_learning_rate is set, but the request shares the token "{token}" with a prompt: write '
+                    "the request in tokens of its own, or leave request_learning_rate unset"
                 )
         if not self._embeddings().requires_grad:
             raise TrainingError(
