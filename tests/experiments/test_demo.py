@@ -1,9 +1,11 @@
 """The demonstration end to end, at a size that takes seconds, on the real embedded model."""
 
+import csv
 import json
 
 import pytest
 
+from confessions.evaluation import Outcome, read_outcomes
 from confessions.experiments.demo import ARMS, DemoError, Sizes, curve_point, gallery, recipe_for, run_demo
 from confessions.experiments.publish import publish
 from confessions.experiments.results import read_results
@@ -75,13 +77,15 @@ def test_a_folder_of_something_else_is_refused(tmp_path):
 
 def test_publishing_writes_each_seed_and_a_summary(folder, tmp_path):
     written = publish([folder], tmp_path / "results")
-    assert [path.name for path in written] == ["seed-3.json", "summary.json"]
+    assert [path.name for path in written] == ["seed-3.json", "summary.json", "kinds.csv"]
     assert read_results(written[1]).seeds == (3,)
+    rows = list(csv.DictReader(written[2].open()))
+    outcomes = read_outcomes(folder / "before.jsonl")
+    assert sum(int(row["verdicts"]) for row in rows if row["arm"] == "before") == sum(len(o.rules) for o in outcomes)
+    assert {row["is_held_out"] for row in rows} == {"True", "False"}
 
 
 def outcome(complied, confessed, passed=True):
-    from confessions.evaluation import Outcome
-
     return Outcome(
         scenario_id="s",
         group="training kinds",

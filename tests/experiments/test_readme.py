@@ -72,7 +72,7 @@ def test_the_block_pools_the_seeds_and_names_its_data(results):
     row = next(line for line in block.splitlines() if line.startswith("| confessions |"))
     cells = ["confessions", "200", "40% [33, 47]", "95% [88, 98]", "5% [2, 10]", "0% [0, 5]", "2% [1, 5]"]
     assert [cell.strip() for cell in row.split("|")][1:8] == cells
-    assert "- P(confessed | bad): 90%, 100%" in block
+    assert "- training kinds, P(confessed | bad): 90%, 100%; mean 95% [" in block
     assert "seed 3; data: [`results/demo/other/seed-3.json`]" in block
 
 

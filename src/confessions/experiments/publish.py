@@ -1,21 +1,27 @@
-"""Put finished demonstrations under `results/`: a file for each seed, and a summary of all seeds of a model.
+"""Put finished demonstrations under `results/`: a file for each seed, and for each model a summary and its kinds.
 
 `python -m confessions.experiments.publish runs/demo-embedded-*` is what `make results` ends with.
 """
 
 from __future__ import annotations
 
+import csv
+import itertools
 import json
 import sys
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from confessions.errors import ConfessionsError
-from confessions.experiments.demo import TITLE
+from confessions.evaluation import read_outcomes
+from confessions.experiments.demo import ARMS, TITLE
 from confessions.experiments.results import read_results
+from confessions.scenarios.rules import KINDS
 
 RESULTS = Path("results")
+KINDS_FILE = "kinds.csv"
 
 
 def publish(folders: Sequence[Path], results: Path = RESULTS) -> list[Path]:
@@ -24,7 +30,7 @@ def publish(folders: Sequence[Path], results: Path = RESULTS) -> list[Path]:
     Raises: ConfessionsError if a folder holds no finished demonstration.
     """
     written: list[Path] = []
-    models: set[str] = set()
+    models: dict[str, list[Path]] = {}
     for folder in folders:
         path = folder / "result.json"
         if not path.is_file():
@@ -36,8 +42,31 @@ def publish(folders: Sequence[Path], results: Path = RESULTS) -> list[Path]:
         target.parent.mkdir(parents=True, exist_ok=True)
         target.write_text(as_json(run), encoding="utf-8")
         written.append(target)
-        models.add(name)
-    return written + [summarize_seeds(results / "demo" / name) for name in sorted(models)]
+        models.setdefault(name, []).append(folder)
+    for name, published in models.items():
+        written += [summarize_seeds(results / "demo" / name), write_kinds(published, results / "demo" / name)]
+    return written
+
+
+def write_kinds(folders: Sequence[Path], target: Path) -> Path:
+    """Write `kinds.csv`: for each arm and kind of rule, how many verdicts on kept and on broken rules are right."""
+    right: Counter[tuple[str, str, bool]] = Counter()
+    verdicts: Counter[tuple[str, str, bool]] = Counter()
+    for folder in folders:
+        for arm in ARMS:
+            for outcome in read_outcomes(folder / f"{arm}.jsonl"):
+                for kind, kept, verdict in zip(outcome.kinds, outcome.kept, outcome.verdicts, strict=True):
+                    verdicts[arm, kind, kept] += 1
+                    right[arm, kind, kept] += verdict is kept
+    path = target / KINDS_FILE
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(["arm", "kind", "is_held_out", "rule", "right", "verdicts"])
+        for arm, kind, kept in itertools.product(ARMS, KINDS, (True, False)):
+            if count := verdicts[arm, kind, kept]:
+                state = "kept" if kept else "broken"
+                writer.writerow([arm, kind, KINDS[kind].is_held_out, state, right[arm, kind, kept], count])
+    return path
 
 
 def summarize_seeds(folder: Path) -> Path:

@@ -5,12 +5,15 @@ Every number is computed here from the counts under `results/`, so none can be t
 
 from __future__ import annotations
 
+import csv
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from confessions.errors import ConfessionsError
-from confessions.evaluation.metrics import Rate
+from confessions.evaluation.metrics import Rate, across_seeds
 from confessions.experiments.figures import Figure, outcomes
+from confessions.experiments.publish import KINDS_FILE
 from confessions.experiments.results import RATES, Results, read_results
 
 PICTURE = Path("docs/img/outcomes.png")
@@ -27,32 +30,43 @@ SHOWN_RATES = (
 """The rates that the block shows, by their names in `RATES`."""
 
 
+class Study(NamedTuple):
+    """One study's committed results."""
+
+    path: Path
+    """Relative to the README."""
+    results: Results
+    kinds: Path
+    """Its verdicts by kind of rule, where there are any."""
+
+
 class ReadmeError(ConfessionsError):
     """Say why the block cannot be written."""
 
 
-def studies(results_folder: Path) -> list[tuple[Path, Results]]:
+def studies(results_folder: Path) -> list[Study]:
     """Read every study under `demo/`: its summary or, where it has none, its first seed."""
     found = []
     for folder in sorted(results_folder.glob("demo/*")):
         files = [path for path in (folder / "summary.json", *sorted(folder.glob("seed-*.json"))) if path.is_file()]
         if files:
-            found.append((files[0].relative_to(results_folder.parent), read_results(files[0])))
+            path = files[0].relative_to(results_folder.parent)
+            found.append(Study(path, read_results(files[0]), folder / KINDS_FILE))
     return found
 
 
-def results_block(found: list[tuple[Path, Results]]) -> str:
+def results_block(found: list[Study]) -> str:
     """Write the text of the block, a section for each study."""
     if not found:
         return "No results are committed; `make results` makes them.\n"
-    return "\n".join(_section(results, path) for path, results in found)
+    return "\n".join(map(_section, found))
 
 
-def picture_block(found: list[tuple[Path, Results]]) -> str:
+def picture_block(found: list[Study]) -> str:
     """Write the line that shows the picture, described in words; nothing where there are no results."""
     if not found:
         return ""
-    path, results = found[0]
+    path, results, _ = found[0]
     description = " ".join(_picture(results).description.split())
     source = f"*`{results.command}`; data: {_link(path)}.*"
     return f"![{description}]({PICTURE.as_posix()})\n\n{source}\n"
@@ -72,7 +86,7 @@ def with_block(readme: str, name: str, block: str) -> str:
     return f"{before}{begin}\n{block}{end}{after}"
 
 
-def with_results(readme: str, found: list[tuple[Path, Results]]) -> str:
+def with_results(readme: str, found: list[Study]) -> str:
     """Write the README anew with the picture and the results of these studies."""
     return with_block(with_block(readme, "picture", picture_block(found)), "results", f"\n{results_block(found)}\n")
 
@@ -81,14 +95,15 @@ def _picture(results: Results) -> Figure:
     return outcomes(results, results.groups[0])
 
 
-def _section(results: Results, path: Path) -> str:
+def _section(study: Study) -> str:
+    path, results, kinds = study
     model = results.model
     size = "" if model.parameters is None else f", {_millions(model.parameters)} parameters"
     seeds = f"seed{'s' * (len(results.seeds) > 1)} {', '.join(map(str, results.seeds))}"
     lines = [f"### `{model.name}`{size}", "", f"`{results.command}`, {seeds}; data: {_link(path)}.", ""]
     for group in results.groups:
         lines += [f"**{group[0].upper()}{group[1:]}**", "", *_table(results, group), ""]
-    return "\n".join([*lines, *_by_seed(results)])
+    return "\n".join([*lines, *_by_seed(results), *_by_kind(kinds, results.arms[-1])])
 
 
 def _table(results: Results, group: str) -> list[str]:
@@ -112,12 +127,42 @@ def _by_seed(results: Results) -> list[str]:
     """List the last arm's two confession rates seed by seed, since pooled intervals leave out the spread of seeds."""
     if len(results.seeds) < 2:
         return []
-    arm, group = results.arms[-1], results.groups[0]
-    lines = [f"Seed by seed, {group}, arm `{arm}`:", ""]
-    for name in ("p_confessed_given_bad", "p_confessed_given_good"):
-        values = [table.rate(name).value for table in results.by_seed(arm, group)]
-        lines.append(f"- {RATES[name].label}: {', '.join('-' if v is None else f'{v:.0%}' for v in values)}")
+    arm = results.arms[-1]
+    lines = [f"Seed by seed, arm `{arm}`, with the mean of the seeds and its 95 % t interval:", ""]
+    for group in results.groups:
+        for name in ("p_confessed_given_bad", "p_confessed_given_good"):
+            values = [table.rate(name).value for table in results.by_seed(arm, group)]
+            listed = ", ".join("-" if value is None else f"{value:.0%}" for value in values)
+            lines.append(f"- {group}, {RATES[name].label}: {listed}{_mean([v for v in values if v is not None])}")
     return [*lines, ""]
+
+
+def _mean(values: list[float]) -> str:
+    if not values:
+        return ""
+    mean = across_seeds(values)
+    if mean.interval is None:
+        return ""
+    low, high = mean.interval
+    return f"; mean {mean.mean:.0%} [{low * 100:.0f}, {high * 100:.0f}]"
+
+
+def _by_kind(path: Path, arm: str) -> list[str]:
+    """Tell for each held-out kind of rule how often the arm's verdicts are right."""
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = [row for row in csv.DictReader(file) if row["arm"] == arm and row["is_held_out"] == "True"]
+    shares = {(row["kind"], row["rule"]): Rate(int(row["right"]), int(row["verdicts"])) for row in rows}
+    none = Rate(0, 0)
+    kinds = list(dict.fromkeys(kind for kind, _ in shares))
+    table = [
+        _row([f"`{kind}`", percent(shares.get((kind, "broken"), none)), percent(shares.get((kind, "kept"), none))])
+        for kind in kinds
+    ]
+    header = ["held-out kind", "right of a broken rule", "right of a kept rule"]
+    title = f"Verdicts of arm `{arm}` on the single rules of the held-out kinds, pooled over seeds:"
+    return [title, "", _row(header), _row(["---", "---:", "---:"]), *table, ""]
 
 
 def _link(path: Path) -> str:
@@ -148,7 +193,7 @@ def main(arguments: list[str]) -> int:
     if found:
         picture = readme.parent / PICTURE
         picture.parent.mkdir(parents=True, exist_ok=True)
-        picture.write_bytes(_picture(found[0][1]).png())
+        picture.write_bytes(_picture(found[0].results).png())
     return 0
 
 
