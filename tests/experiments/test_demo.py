@@ -79,7 +79,7 @@ def test_publishing_writes_each_seed_and_a_summary(folder, tmp_path):
     written = publish([folder], tmp_path / "results")
     assert [path.name for path in written] == ["seed-3.json", "summary.json", "kinds.csv"]
     assert read_results(written[1]).seeds == (3,)
-    rows = list(csv.DictReader(written[2].open()))
+    rows = list(csv.DictReader(written[2].read_text().splitlines()))
     outcomes = read_outcomes(folder / "before.jsonl")
     assert sum(int(row["verdicts"]) for row in rows if row["arm"] == "before") == sum(len(o.rules) for o in outcomes)
     assert {row["is_held_out"] for row in rows} == {"True", "False"}
