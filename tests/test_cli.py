@@ -68,7 +68,7 @@ def confessing(monkeypatch):
             asked.name = name
             return name
 
-        resolving = SimpleNamespace(resolve=resolve, load=lambda resolved: resolved)
+        resolving = SimpleNamespace(resolve=resolve, load=lambda resolved: resolved, hide_loading_bars=lambda: None)
         monkeypatch.setitem(sys.modules, "confessions.models.resolve", resolving)
         monkeypatch.setitem(sys.modules, "confessions.models.speaker", SimpleNamespace(LocalSpeaker=Speaker))
         return asked

@@ -210,11 +210,12 @@ def confess(
     or an object with a list under "messages". A dash reads standard input. A confession that cannot be read
     as a report is printed as it is, with the reason; that is no error.
     """
-    from confessions.models.resolve import load, resolve
+    from confessions.models.resolve import hide_loading_bars, load, resolve
     from confessions.models.speaker import LocalSpeaker
     from confessions.protocol import PROFILES, Transcript, parse_report
 
     asked = Transcript.from_json(_read_text(transcript))
+    hide_loading_bars()
     speaker = LocalSpeaker(
         load(resolve(model)),
         profile=PROFILES[profile],

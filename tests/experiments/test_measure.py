@@ -38,7 +38,8 @@ class Honest:
 
 @pytest.fixture
 def speaker(monkeypatch):
-    resolving = SimpleNamespace(resolve=lambda name: name, load=lambda resolved: resolved)
+    quiet = {"hide_loading_bars": lambda: None}
+    resolving = SimpleNamespace(resolve=lambda name: name, load=lambda resolved: resolved, **quiet)
     monkeypatch.setitem(sys.modules, "confessions.models.resolve", resolving)
     monkeypatch.setitem(sys.modules, "confessions.models.speaker", SimpleNamespace(LocalSpeaker=Honest))
 

@@ -57,11 +57,12 @@ def measure(model: str, *, seed: int, samples: int, profile: str, out: Path | No
     """
     from rich.progress import Progress
 
-    from confessions.models.resolve import load, resolve
+    from confessions.models.resolve import hide_loading_bars, load, resolve
     from confessions.models.speaker import LocalSpeaker
 
     if out is not None and (out / "outcomes.jsonl").exists():
         raise ConfessionsError(f"{out} already holds outcomes.jsonl: name another folder or remove it")
+    hide_loading_bars()
     speaker = LocalSpeaker(load(resolve(model)), profile=PROFILES[profile], role="auto", seed=seed)
     with Progress(transient=True) as bar:
         task = bar.add_task("answers and confessions", total=2 * samples * len(GROUPS))

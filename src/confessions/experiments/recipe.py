@@ -183,7 +183,7 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
     """
     from rich.progress import Progress
 
-    from confessions.models.resolve import load, resolve
+    from confessions.models.resolve import hide_loading_bars, load, resolve
     from confessions.training.runs import RunFolder, train
 
     recipe = load_recipe(path, overrides)
@@ -191,6 +191,7 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
     folder.status()
     if recipe.warm_start is not None:
         raise RecipeError(f"{path}: [warm_start] belongs to the demo; a run starts from the model that it names")
+    hide_loading_bars()
     resolved = resolve(recipe.model)
     rates = BaseRates()
     trainer = build_trainer(recipe, load(resolved), folder, rates)
