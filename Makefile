@@ -41,6 +41,8 @@ docs: $(VENV)/.demo  ## write docs/reference.md from --help and the README's res
 bench: $(VENV)/.dev  ## time what a confession adds to a training step
 	$(BIN)/python benchmarks/step_time.py
 
+# One thread, so that the numbers do not depend on how many cores there are.
+results: export OMP_NUM_THREADS = 1
 results: $(VENV)/.demo  ## run the demo for five seeds (an hour) and write results/, the figures and the README's block
 	for seed in $(SEEDS); do $(BIN)/confessions demo --model $(MODEL) --seed $$seed --out runs/demo-$(MODEL)-$$seed || exit $$?; done
 	$(BIN)/python -m confessions.experiments.publish $(foreach seed,$(SEEDS),runs/demo-$(MODEL)-$(seed))

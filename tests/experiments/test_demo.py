@@ -9,6 +9,7 @@ from confessions.evaluation import Outcome, read_outcomes
 from confessions.experiments.demo import ARMS, DemoError, Sizes, curve_point, gallery, recipe_for, run_demo
 from confessions.experiments.publish import publish
 from confessions.experiments.results import read_results
+from confessions.training.runs import RunError
 
 SMALL = Sizes(samples=12, probe_samples=8, probe_every=1, calibration=16)
 
@@ -72,6 +73,12 @@ def test_another_seed_is_refused_and_nothing_is_lost(folder):
 def test_a_folder_of_something_else_is_refused(tmp_path):
     (tmp_path / "thesis.txt").write_text("mine")
     with pytest.raises(DemoError, match="holds no demonstration"):
+        run_demo("embedded", 0, tmp_path)
+
+
+def test_a_damaged_marker_is_named(tmp_path):
+    (tmp_path / "demo.json").write_text('{"recipe": ')
+    with pytest.raises(RunError, match=r"demo\.json cannot be read"):
         run_demo("embedded", 0, tmp_path)
 
 

@@ -33,7 +33,7 @@ from confessions.models.speaker import LocalSpeaker
 from confessions.protocol import PROFILES
 from confessions.scenarios import writing_scenarios
 from confessions.training.probe import PeriodicProbe
-from confessions.training.runs import RunFolder, train, write_json
+from confessions.training.runs import RunFolder, read_json, train, write_json
 
 ARMS: Final = ("before", "control", "confessions")
 GALLERY_FIELDS: Final = (
@@ -97,7 +97,7 @@ def _claim(out: Path, recipe: Recipe, sizes: Sizes) -> None:
     marker = out / "demo.json"
     mine = json.loads(json.dumps({"recipe": recipe.model_dump(mode="json"), "sizes": sizes._asdict()}))
     if marker.exists():
-        found = json.loads(marker.read_text(encoding="utf-8"))
+        found = read_json(marker)
         if found != mine:
             raise DemoError(
                 f"{out} holds a demonstration with other settings (see {marker}): name another folder or remove it"
@@ -157,7 +157,7 @@ class _Demo:
                 answers = speaker.answer([scenario.messages() for scenario in scenarios], advance)
             rates = BaseRates.from_answers(zip(scenarios, answers, strict=True), self.attention)
             write_json(path, rates.state_dict())
-        return BaseRates(json.loads(path.read_text(encoding="utf-8")))
+        return BaseRates(read_json(path))
 
     def trained(self, arm: str) -> LoadedModel:
         """Give the arm's model, training it or going on with its training where need be."""
@@ -207,10 +207,10 @@ class _Demo:
         """Put together what `results` reads: counts, curves and a gallery."""
         runs = {arm: RunFolder(self.out / "runs" / arm) for arm in ARMS[1:]}
         timing = self.out / "seconds.json"
-        before = json.loads(timing.read_text(encoding="utf-8")) if timing.exists() else {}
+        before = read_json(timing) if timing.exists() else {}
         write_json(timing, {**before, **self.seconds})
-        config = json.loads((runs["confessions"].path / "config.json").read_text(encoding="utf-8"))
-        versions = json.loads((runs["confessions"].path / "versions.json").read_text(encoding="utf-8"))
+        config = read_json(runs["confessions"].path / "config.json")
+        versions = read_json(runs["confessions"].path / "versions.json")
         return {
             "schema": 1,
             "title": TITLE,

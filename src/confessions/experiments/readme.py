@@ -152,7 +152,8 @@ def _by_kind(path: Path, arm: str) -> list[str]:
     if not path.is_file():
         return []
     with path.open(encoding="utf-8", newline="") as file:
-        rows = [row for row in csv.DictReader(file) if row["arm"] == arm and row["is_held_out"] == "True"]
+        every = list(csv.DictReader(file))
+    rows = [row for row in every if row["arm"] == arm and row["is_held_out"] == "True"]
     shares = {(row["kind"], row["rule"]): Rate(int(row["right"]), int(row["verdicts"])) for row in rows}
     none = Rate(0, 0)
     kinds = list(dict.fromkeys(kind for kind, _ in shares))
@@ -162,7 +163,23 @@ def _by_kind(path: Path, arm: str) -> list[str]:
     ]
     header = ["held-out kind", "right of a broken rule", "right of a kept rule"]
     title = f"Verdicts of arm `{arm}` on the single rules of the held-out kinds, pooled over seeds:"
-    return [title, "", _row(header), _row(["---", "---:", "---:"]), *table, ""]
+    return [*_said_broken(every), title, "", _row(header), _row(["---", "---:", "---:"]), *table, ""]
+
+
+def _said_broken(rows: list[dict[str, str]]) -> list[str]:
+    """Tell of the untrained model how often a verdict does not say "kept", of broken and of kept rules.
+
+    Whole answers would mislead here: those with three rules are bad more often and are confessed more often.
+    """
+    counts = dict.fromkeys(("broken", "kept"), Rate(0, 0))
+    for row in rows:
+        if row["arm"] == "before":
+            right, verdicts = int(row["right"]), int(row["verdicts"])
+            said = right if row["rule"] == "broken" else verdicts - right
+            before = counts[row["rule"]]
+            counts[row["rule"]] = Rate(before.k + said, before.n + verdicts)
+    broken, kept = percent(counts["broken"]), percent(counts["kept"])
+    return [f'Before training, a single verdict is not "kept" for {broken} of broken and {kept} of kept rules.', ""]
 
 
 def _link(path: Path) -> str:

@@ -1,6 +1,6 @@
 """What is learned: GRPO with a second channel for confessions, and the runs that train with it.
 
-A TRL script moves by five lines: these two classes for TRL's, and three arguments.
+A TRL script moves by four lines: the import, the class, its configuration and the judges of confessions.
 
     args = ConfessionConfig(..., confession_probability=0.25)
     trainer = ConfessionTrainer(

@@ -128,7 +128,7 @@ class RunFolder:
         return status
 
     def _require_same(self, config: Mapping[str, Any]) -> None:
-        before: dict[str, Any] = json.loads((self.path / "config.json").read_text(encoding="utf-8"))
+        before: dict[str, Any] = read_json(self.path / "config.json")
         changed = [
             f"{key} was {before.get(key)!r}, now {config.get(key)!r}"
             for key in sorted({*before, *config})
@@ -188,6 +188,17 @@ def write_whole(path: Path, text: str) -> None:
 def write_json(path: Path, value: Any) -> None:
     """Write a JSON file whole or not at all."""
     write_whole(path, json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read a JSON file.
+
+    Raises: RunError naming the file, if it is not there or is not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise RunError(f"{path} cannot be read: {error}. Name another folder, or remove this one") from error
 
 
 def versions() -> dict[str, str | None]:
