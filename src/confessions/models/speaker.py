@@ -21,10 +21,10 @@ from confessions.models.resolve import LoadedModel
 from confessions.models.sampling import SamplingError, end_of_turn_ids, sample
 from confessions.models.speech import Progress, Prompt, Response, Speaker
 from confessions.protocol import BRIEF, Message, Profile, RequestRole, Transcript, confession_request
+from confessions.protocol.reasoning import THINK_END, THINK_START, opens_reasoning, split_reasoning
 
 __all__ = ["LocalSpeaker", "Response", "Speaker"]
 
-_THINK_START, _THINK_END = "<think>", "</think>"
 # Answers and confessions draw from different random streams of one seed.
 _CONFESSION_SEED_OFFSET = 1_000_003
 
@@ -138,8 +138,8 @@ class LocalSpeaker:
         tokenizer = self.loaded.tokenizer
         text = str(tokenizer.decode(ids[:-1] if is_ended else ids, skip_special_tokens=True))
         # Some templates open the reasoning themselves, at the end of the prompt.
-        is_opened = str(tokenizer.decode(context[-8:])).rstrip().endswith(_THINK_START)
-        reasoning, visible = _split_reasoning(text, is_opened)
+        is_opened = opens_reasoning(str(tokenizer.decode(context[-8:])))
+        reasoning, visible = split_reasoning(text, is_opened=is_opened)
         return _Turn(ids, visible, reasoning, not is_ended)
 
     def _rendered(self, transcript: Transcript) -> list[int]:
@@ -159,7 +159,7 @@ class LocalSpeaker:
             messages = tuple(_with_written_calls(message) for message in messages)
         answer = messages[-1]
         if answer.reasoning and self._leaves_out(messages, (*messages[:-1], replace(answer, reasoning=None))):
-            thought = f"{_THINK_START}\n{answer.reasoning.strip()}\n{_THINK_END}\n\n{answer.content}"
+            thought = f"{THINK_START}\n{answer.reasoning.strip()}\n{THINK_END}\n\n{answer.content}"
             messages = (*messages[:-1], replace(answer, reasoning=None, content=thought))
         return messages
 
@@ -176,17 +176,6 @@ class LocalSpeaker:
             return str(self.loaded.tokenizer.apply_chat_template(shown, tokenize=False))
         except Exception as error:  # whatever the template itself raises
             raise ChatTemplateError(f"the chat template refuses the transcript: {error}") from error
-
-
-def _split_reasoning(text: str, is_opened: bool) -> tuple[str | None, str]:
-    """Take a leading `<think>` block off a text; a block that never ends takes all of it."""
-    body = text.lstrip()
-    if body.startswith(_THINK_START):
-        body = body[len(_THINK_START) :]
-    elif not is_opened:
-        return None, text
-    reasoning, end, visible = body.partition(_THINK_END)
-    return reasoning.strip(), visible.lstrip() if end else ""
 
 
 def _for_template(message: Message) -> dict[str, Any]:

@@ -32,6 +32,7 @@ from confessions.errors import ConfessionsError
 from confessions.models.chat import confession_context, request_role, request_suffix_ids
 from confessions.models.chat import prompt_ids as ids_of_prompt
 from confessions.protocol import PROFILES, Message, confession_request
+from confessions.protocol.reasoning import opens_reasoning, prompt_without_reasoning, without_reasoning
 from confessions.training.channels import (
     TOKEN_LOSSES,
     ChannelSize,
@@ -53,7 +54,6 @@ from confessions.training.judging import (
     on_rows_only,
     spread,
 )
-from confessions.training.reasoning import opens_reasoning, prompt_without_reasoning, without_reasoning
 from confessions.training.trl_surface import changed_attributes, changed_methods, require_known_surface
 
 PROMPTS_LOOKED_THROUGH = 1000

@@ -1,6 +1,6 @@
 import pytest
 
-from confessions.training.reasoning import (
+from confessions.protocol.reasoning import (
     opens_reasoning,
     prompt_without_reasoning,
     visible_text,

@@ -1,4 +1,4 @@
-"""Take a model's reasoning out of what a judge is shown.
+"""Tell a model's reasoning from what it shows, and take it out of what a judge is shown.
 
 A confession judge sees prompt, tool calls, answer and confession, never the chain of thought (arXiv 2512.08093,
 section 2). Reasoning arrives in two forms: fields of a message, where the tokenizer parses responses, and a leading
@@ -27,13 +27,18 @@ def prompt_without_reasoning(messages: Sequence[Mapping[str, Any]]) -> list[dict
 
 def visible_text(text: str, *, is_opened: bool = False) -> str:
     """Cut a leading `<think>` block off a text; a block that never ends takes all of it."""
+    return split_reasoning(text, is_opened=is_opened)[1]
+
+
+def split_reasoning(text: str, *, is_opened: bool = False) -> tuple[str | None, str]:
+    """Split a text into its leading `<think>` block, None where there is none, and what is to be seen."""
     body = text.lstrip()
     if body.startswith(THINK_START):
         body = body[len(THINK_START) :]
     elif not is_opened:
-        return text
-    _, end, visible = body.partition(THINK_END)
-    return visible.lstrip() if end else ""
+        return None, text
+    reasoning, end, visible = body.partition(THINK_END)
+    return reasoning.strip(), visible.lstrip() if end else ""
 
 
 def opens_reasoning(rendered_prompt: str) -> bool:
