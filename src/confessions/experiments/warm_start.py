@@ -34,6 +34,8 @@ def warm_started(resolved: ResolvedModel, folder: Path, recipe: Recipe, bar: Bar
     """Give the model that training starts from: the one named or, if the recipe says so, warm-started in `folder`."""
     if recipe.warm_start is None:
         return resolved
+    if folder.exists():  # it appears only once it is whole
+        return resolve(str(folder))
     settings = recipe.warm_start
     config = WarmStartConfig(
         steps=settings.steps,
