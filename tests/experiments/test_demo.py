@@ -89,6 +89,8 @@ def test_publishing_writes_each_seed_and_a_summary(folder, tmp_path):
     rows = list(csv.DictReader(written[2].read_text().splitlines()))
     outcomes = read_outcomes(folder / "before.jsonl")
     assert sum(int(row["verdicts"]) for row in rows if row["arm"] == "before") == sum(len(o.rules) for o in outcomes)
+    right = sum(verdict is kept for o in outcomes for verdict, kept in zip(o.verdicts, o.kept, strict=True))
+    assert sum(int(row["right"]) for row in rows if row["arm"] == "before") == right
     assert {row["is_held_out"] for row in rows} == {"True", "False"}
 
 

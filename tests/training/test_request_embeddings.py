@@ -11,11 +11,14 @@ from confessions.training.trainer import ConfessionTrainer, TrainingError
 REQUEST = "<|confess|>"
 
 
-def trainer_for(tmp_path, request=REQUEST, peft_config=None, **settings):
+def trainer_for(tmp_path, request=REQUEST, peft_config=None, is_tied=False, **settings):
     tokenizer = tiny.make_tokenizer()
     tokenizer.add_special_tokens({"additional_special_tokens": [REQUEST]})
     model = tiny.make_model()
     model.resize_token_embeddings(len(tokenizer), mean_resizing=False)
+    if is_tied:
+        model.config.tie_word_embeddings = True
+        model.lm_head.weight = model.model.embed_tokens.weight
     return ConfessionTrainer(
         model,
         tiny.answer_reward,
@@ -49,8 +52,10 @@ def test_they_move_at_their_own_rate(tmp_path):
     assert len(counted) == len(set(map(id, counted))) == len(list(trainer.model.parameters()))
 
 
-def test_the_control_arm_leaves_them_alone(tmp_path):
-    rows, _ = moved_rows(trainer_for(tmp_path, train_confessions=False, optim="adamw_torch"))
+@pytest.mark.parametrize("is_tied", [False, True])
+def test_the_control_arm_leaves_them_alone(tmp_path, is_tied):
+    """Tied weights reach the request's row through the output; Adam would make a full step of that little."""
+    rows, _ = moved_rows(trainer_for(tmp_path, train_confessions=False, optim="adamw_torch", is_tied=is_tied))
     assert rows == []
 
 
