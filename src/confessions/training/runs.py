@@ -334,7 +334,7 @@ def _save_model(trainer: ConfessionTrainer, folder: RunFolder) -> None:
         shutil.rmtree(draft, ignore_errors=True)
         raise RunError(
             f"the trained model could not be saved in {folder.model} ({type(error).__name__}: {error}); the "
-            "checkpoints are untouched. Free some space and run again"
+            "checkpoints are untouched. Mend that (on a full disk: free some space) and run again"
         ) from error
 
 

@@ -642,14 +642,8 @@ class ConfessionTrainer(GRPOTrainer):
                 shutil.rmtree(folder, ignore_errors=True)
             raise CheckpointError(
                 f"checkpoint {folder} could not be saved ({type(error).__name__}: {error}); earlier checkpoints are "
-                "untouched. Free some space and run again to go on from the last one"
+                "untouched. Mend that (on a full disk: free some space) and run again to go on from the last one"
             ) from error
-
-
-def _spread_or_same(values: Sequence[Any], rows: Sequence[int], n_rows: int) -> list[Any]:
-    from confessions.training.judging import spread
-
-    return spread(values, rows, n_rows, None)
 
 
 def _require_prompts(dataset: Any, *, conversational: bool) -> None:
