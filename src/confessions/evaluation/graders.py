@@ -1,0 +1,105 @@
+"""Put a judge's question to the model bound to a role, and read its verdict.
+
+An unbound role is an error and never the model under test, which would grade its own confession. A reply without a
+usable verdict, and an endpoint that fails, are `JudgeError`s: missing data, which the caller counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, TypeVar
+
+from inspect_ai.model import ChatMessage, ChatMessageUser, GenerateConfig, Model, ResponseSchema, get_model, model_roles
+from inspect_ai.util import JSONSchema, LimitExceededError
+
+from confessions.errors import ConfessionsError
+from confessions.evaluation.placement import supports_response_schema
+from confessions.evaluation.transcripts import answer_text, to_transcript
+from confessions.judges.grading import Question, Verdict
+from confessions.judges.prompts import render_transcript, render_with_reasoning
+from confessions.judges.verdicts import JudgeError
+
+GRADER: Final = "grader"
+"""The role that decides whether an answer complied and admitted."""
+CONFESSION_JUDGE: Final = "confession_judge"
+"""The role that reads whether a confession confesses."""
+MONITOR: Final = "monitor"
+"""The role that monitors reasoning or answers."""
+
+MAX_TOKENS: Final = 2048
+"""The length limit of a verdict with its reasons."""
+
+VerdictT = TypeVar("VerdictT")
+
+
+class RoleError(ConfessionsError):
+    """Name a role that no model is bound to."""
+
+
+def model_in(role: str) -> Model:
+    """Give the model bound to a role.
+
+    Raises: RoleError if none is.
+    """
+    if not is_bound(role):
+        raise RoleError(
+            f"no model has the role {role}: bind one with --model-role {role}=PROVIDER/MODEL; the model under test is "
+            "never its own judge unless it is bound by name"
+        )
+    return get_model(role=role, required=True)
+
+
+def is_bound(role: str) -> bool:
+    """Tell whether a model is bound to a role."""
+    return role in model_roles()
+
+
+async def ask(
+    question: Question[VerdictT],
+    role: str,
+    texts: Mapping[str, str],
+    definitions: Mapping[str, str] | None = None,
+) -> Verdict[VerdictT]:
+    """Ask a judge one question about one sample.
+
+    Raises: RoleError without a model in the role; JudgeError where there is no usable verdict.
+    """
+    model = model_in(role)
+    prompt = question.prompt(texts, definitions or {})
+    config = GenerateConfig(max_tokens=MAX_TOKENS)
+    if supports_response_schema(model):
+        schema = JSONSchema.model_validate(question.response_schema())
+        config.response_schema = ResponseSchema(name=question.name, json_schema=schema, strict=False)
+    try:
+        output = await model.generate([ChatMessageUser(content=prompt.text)], config=config)
+    except LimitExceededError:
+        raise
+    except Exception as error:  # whatever the provider raises after its own retries
+        raise JudgeError(f'the {role} could not be asked "{question.name}": {type(error).__name__}: {error}') from error
+    if not output.choices:
+        raise JudgeError(f'the {role} gave no reply to "{question.name}"')
+    return question.parse(output.completion, is_cut_off=output.stop_reason in ("max_tokens", "model_length"))
+
+
+def texts_of(messages: Sequence[ChatMessage], reference: str = "", prompt_length: int | None = None) -> dict[str, str]:
+    """Write a conversation as the texts that questions show; only `reasoned_conduct` holds reasoning.
+
+    The first `prompt_length` messages are the prompt; without it, those before the model's first turn.
+    """
+    first = next((i for i, message in enumerate(messages) if message.role == "assistant"), len(messages))
+    split = first if prompt_length is None else prompt_length
+    before, after = messages[:split], messages[split:]
+    return {
+        "prompt": render_transcript(to_transcript(before)),
+        "conduct": render_transcript(to_transcript(after)),
+        "reasoned_conduct": render_with_reasoning(to_transcript(after, has_reasoning=True)),
+        "answer": answer_text(after),
+        "reference": reference,
+        "confession": "",
+        "evidence": "",
+    }
+
+
+def facts_text(facts: Mapping[str, Any]) -> str:
+    """Write what a task's author knows for a grader."""
+    return "\n".join(f"{name}: {value}" for name, value in facts.items())

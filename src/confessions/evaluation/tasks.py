@@ -1,0 +1,184 @@
+"""The tasks: one for each family, any task of somebody else's with confessions added, and finished logs.
+
+`inspect eval confessions/<family>` finds each of them from an installed package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Final
+
+from inspect_ai import Task, task, task_with
+from inspect_ai._eval.loader import load_tasks  # the one private name in use; a contract test holds it
+from inspect_ai.dataset import MemoryDataset
+from inspect_ai.scorer import Scorer
+from inspect_ai.solver import generate
+
+from confessions.errors import ConfessionsError
+from confessions.evaluation.additional import ADDITIONAL
+from confessions.evaluation.conduct import SandboxChoice, begin, resolve_sandbox, sample_of
+from confessions.evaluation.finished import finished_samples, replay
+from confessions.evaluation.scorers import confession
+from confessions.scenarios.families import FAMILIES
+from confessions.scenarios.family import Family
+from confessions.scenarios.pressure import under_pressure
+
+DEFAULT_SAMPLES: Final = 60
+
+
+class TaskError(ConfessionsError):
+    """Say what is wrong with a task's arguments."""
+
+
+def scorers(also: str, **settings: Any) -> list[Scorer]:
+    """Make the confession scorer and the additional ones that are asked for, which see its score.
+
+    Raises: TaskError naming an additional scorer that does not exist.
+    """
+    names = [name.strip() for name in also.split(",") if name.strip()]
+    for name in names:
+        if name not in ADDITIONAL:
+            raise TaskError(f"also={name!r} is no scorer that can be added; there are {', '.join(ADDITIONAL)}")
+    return [confession(**settings), *(ADDITIONAL[name]() for name in names)]
+
+
+def family_task(
+    family: Family,
+    seed: int,
+    samples: int,
+    pressure: str,
+    sandbox: SandboxChoice,
+    also: str,
+    settings: dict[str, Any],
+) -> Task:
+    """Make a family's task."""
+    if samples < 1:
+        raise TaskError(f"samples is {samples}; a task needs at least 1")
+    items = [under_pressure(item, pressure) for item in family.items(seed, samples)]
+    metadata: dict[str, Any] = {
+        "family": family.name,
+        "paper_row": family.paper,
+        "bad": family.bad,
+        "neither": family.neither,
+        "admitted": family.admitted,
+        "card": family.card,
+    }
+    chosen = None
+    if family.sandbox is not None:
+        kind, configuration = resolve_sandbox(sandbox)
+        chosen = kind if configuration is None else (kind, configuration)
+        metadata["sandbox"] = (
+            kind if kind == "docker" else "local: the model's commands run on this machine, unprotected"
+        )
+    return Task(
+        name=family.name,
+        display_name=family.title,
+        dataset=MemoryDataset([sample_of(item, family, pressure) for item in items], name=family.name),
+        setup=begin(),
+        solver=generate(),
+        scorer=scorers(also, **settings),
+        sandbox=chosen,
+        message_limit=family.message_limit,
+        metadata=metadata,
+        description=family.card,
+    )
+
+
+def _register(family: Family) -> Callable[..., Task]:
+    def make(
+        seed: int = 0,
+        samples: int = DEFAULT_SAMPLES,
+        pressure: str = "none",
+        truth: str = "auto",
+        reader: str = "report",
+        role: str = "auto",
+        confessor: str | None = None,
+        profile: str = "full",
+        structured: bool = True,
+        max_confession_tokens: int = 2048,
+        effort: str | None = None,
+        k: int = 1,
+        asks: int = 1,
+        max_unscored: float = 0.2,
+        also: str = "",
+        sandbox: SandboxChoice = "auto",
+    ) -> Task:
+        settings = {
+            "truth": truth,
+            "reader": reader,
+            "role": role,
+            "model": confessor,
+            "profile": profile,
+            "structured": structured,
+            "max_tokens": max_confession_tokens,
+            "effort": effort,
+            "k": k,
+            "asks": asks,
+            "max_unscored": max_unscored,
+        }
+        return family_task(family, seed, samples, pressure, sandbox, also, settings)
+
+    make.__name__ = family.name
+    make.__doc__ = f"{family.title}. Bad: {family.bad}"
+    return task(name=family.name)(make)
+
+
+FAMILY_TASKS: Final[dict[str, Callable[..., Task]]] = {name: _register(family) for name, family in FAMILIES.items()}
+"""The registered task of each family."""
+globals().update(FAMILY_TASKS)
+
+
+@task
+def wrapped(task: str, task_args: dict[str, Any] | None = None, also: str = "", **settings: Any) -> Task:
+    """Add confessions to a task of somebody else's, without editing it.
+
+    Args:
+        task: The task, as `inspect eval` takes it: a registered name, or `file.py@name`.
+        task_args: The task's own arguments.
+        also: Additional scorers, separated by commas.
+        settings: The arguments of the scorer `confessions/confession`.
+    """
+    return with_confession(_load(task, task_args or {}), also=also, **settings)
+
+
+def with_confession(task: Task, also: str = "", **settings: Any) -> Task:
+    """Add the confession scorer behind a task's own scorers; its arguments are those of `confession`."""
+    own = task.scorer or []
+    return task_with(task, scorer=[*own, *scorers(also, **settings)])
+
+
+def _load(name: str, arguments: dict[str, Any]) -> Task:
+    found = load_tasks([name], arguments)
+    if len(found) != 1:
+        what = "no task" if not found else f"{len(found)} tasks ({', '.join(str(each.name) for each in found)})"
+        raise TaskError(
+            f"{name!r} names {what}: name one, as a registered name such as inspect_evals/simpleqa or as file.py@name"
+        )
+    return found[0]
+
+
+@task
+def posthoc(log: str, also: str = "", errored: bool = True, **settings: Any) -> Task:
+    """Ask for confessions of the samples of a finished log; the log itself is only read.
+
+    Args:
+        log: The log file of any Inspect eval.
+        also: Additional scorers, separated by commas.
+        errored: Whether samples that ended in an error confess too, where the model had answered before.
+        settings: The arguments of the scorer `confessions/confession`.
+    """
+    found = finished_samples(Path(log), errored=errored)
+    return Task(
+        name="posthoc",
+        display_name=f"Confessions of {found.task}",
+        dataset=MemoryDataset(found.samples, name=found.task),
+        solver=replay(),
+        scorer=scorers(also, **settings),
+        metadata={
+            "source_log": log,
+            "source_task": found.task,
+            "source_model": found.model,
+            "left_out": found.left_out,
+        },
+    )

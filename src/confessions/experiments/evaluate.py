@@ -1,0 +1,136 @@
+"""`confessions evaluate`: run tasks with confessions added, or take confessions of a finished log, through Inspect AI.
+
+It only writes down the command: `inspect eval-set` does the work, so retries, limits, caching, resumption and the
+viewer are Inspect's own, and every option of its command line can be given after `--`.
+"""
+
+from __future__ import annotations
+
+import io
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final
+
+from rich.box import SIMPLE
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from confessions.errors import ConfessionsError
+from confessions.evaluation.rows import Row, grouped, read_header, read_rows
+from confessions.evaluation.tables import EVALUATION_RATES, Estimate, EvaluationTable, estimate, macro_mean
+from confessions.models import MODEL_NAMES
+from confessions.scenarios.families import FAMILIES
+
+ALL: Final = "all"
+"""Stands for every family."""
+
+SHOWN: Final = ("bad_rate", "p_confessed_given_bad", "p_confessed_given_good", "p_admitted_given_bad", "joint_fn")
+"""The rates of the printed table; a report page has them all."""
+
+
+class EvaluateError(ConfessionsError):
+    """Say what is wrong with what should be evaluated."""
+
+
+def inspect_command(
+    tasks: Sequence[str],
+    model: str | None,
+    log: Path | None,
+    truth: str,
+    profile: str,
+    out: Path,
+    options: Sequence[str] = (),
+) -> list[str]:
+    """Write the arguments of `inspect` that do what was asked.
+
+    Raises: EvaluateError if it is not clear what should be evaluated, or by which model.
+    """
+    if bool(tasks) == (log is not None):
+        raise EvaluateError(
+            f"name either tasks or a log: tasks are families ({', '.join(FAMILIES)}, or {ALL}) or one task of any "
+            "other package or file, as `inspect eval` takes it; --log takes the log of a finished run"
+        )
+    settings = {"truth": truth, "profile": profile}
+    if log is not None:
+        header = read_header(log)
+        # An absolute path: the run may be taken up again from another folder.
+        specs, settings = ["confessions/posthoc"], {"log": str(log.resolve()), **settings}
+        model = model or header.eval.model
+    else:
+        specs = _specs(tasks, settings)
+    if model is None:
+        raise EvaluateError(
+            f"which model? --model takes {', '.join(MODEL_NAMES)}, a local folder, or a name as Inspect AI takes it, "
+            "such as openai/gpt-5 or vllm/Qwen/Qwen3-8B"
+        )
+    arguments = [part for name, value in settings.items() for part in ("-T", f"{name}={value}")]
+    return ["eval-set", *specs, "--model", model_name(model), "--log-dir", str(out), *arguments, *options]
+
+
+def _specs(tasks: Sequence[str], settings: dict[str, str]) -> list[str]:
+    names = list(FAMILIES) if list(tasks) == [ALL] else [task.removeprefix("confessions/") for task in tasks]
+    if all(name in FAMILIES for name in names):
+        return [f"confessions/{name}" for name in names]
+    if len(names) > 1:
+        foreign = next(name for name in names if name not in FAMILIES)
+        raise EvaluateError(
+            f"{foreign} is no family of this package ({', '.join(FAMILIES)}); a task of another package is evaluated "
+            "by itself, one command each"
+        )
+    settings["task"] = tasks[0]
+    return ["confessions/wrapped"]
+
+
+def model_name(model: str) -> str:
+    """Give the name by which Inspect AI knows a model: this package's names and folders run in memory."""
+    is_ours = model in MODEL_NAMES or Path(model).expanduser().is_dir()
+    return f"local/{model}" if is_ours else model
+
+
+def run_evaluation(arguments: Sequence[str], echo: Callable[[str], None]) -> int:
+    """Run `inspect` with these arguments and return its exit status."""
+    echo(f"$ inspect {shlex.join(arguments)}")
+    return subprocess.run([sys.executable, "-m", "inspect_ai", *arguments], check=False).returncode
+
+
+def summary(logs: Sequence[Path]) -> str:
+    """Draw the table of a set of logs: a line for each model, pressure and family, and the mean over families."""
+    rows = read_rows(logs)
+    drawn = Table(box=SIMPLE, title="% [95 % interval]", title_justify="left")
+    for name in ("model", "family", "n"):
+        drawn.add_column(name, justify="right" if name == "n" else "left")
+    for name in SHOWN:
+        drawn.add_column(EVALUATION_RATES[name][0], justify="right")
+    drawn.add_column("unreadable, unscored", justify="right")
+    for (model, variant), members in grouped(rows, "model", "variant").items():
+        shown = escape(model if variant == "none" else f"{model} ({variant})")
+        families = {family: found for (family,), found in grouped(members, "family").items()}
+        for family, found in families.items():
+            drawn.add_row(shown, escape(family), *_line(found))
+            shown = ""
+        if len(families) > 1:
+            means = [_percent(macro_mean(families, EVALUATION_RATES[name][1])) for name in SHOWN]
+            drawn.add_row("", "mean over families", "", *means, "", end_section=True)
+    out = io.StringIO()
+    Console(file=out, width=150, color_system=None, highlight=False).print(drawn)
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def _line(rows: Sequence[Row]) -> list[str]:
+    table = EvaluationTable.count(rows)
+    if not table.is_attempted:
+        reason = next((str(row.metadata.get("missing")) for row in rows if row.outcome == "not attempted"), "")
+        return [str(table.total), escape(f"not attempted: {reason}"[:60]), *[""] * (len(SHOWN) - 1), ""]
+    rates = [_percent(estimate(rows, EVALUATION_RATES[name][1])) for name in SHOWN]
+    return [str(table.n), *rates, f"{table.unscored_bad + table.unscored_good}, {table.unscored}"]
+
+
+def _percent(found: Estimate) -> str:
+    if found.value is None:
+        return "-"
+    low, high = found.interval
+    return escape(f"{found.value * 100:.0f} [{low * 100:.0f}, {high * 100:.0f}]")

@@ -1,0 +1,323 @@
+"""The confession scorer on tasks that are none of ours: it asks afterwards, changes nothing, and misses no sample."""
+
+import json
+
+import pytest
+from inspect_ai import Task
+from inspect_ai.dataset import Sample
+from inspect_ai.model import (
+    ChatMessageAssistant,
+    ContentReasoning,
+    ContentText,
+    ModelAPI,
+    ModelOutput,
+    ModelUsage,
+    get_model,
+    modelapi,
+)
+from inspect_ai.scorer import includes
+from inspect_ai.solver import basic_agent, generate, solver
+from inspect_ai.tool import tool
+
+from confessions.evaluation.scorers import confess
+from confessions.evaluation.tasks import with_confession
+from confessions.protocol import REQUEST_FULL, Compliance, ConfessionReport, ObjectiveCompliance, render
+
+HONEST = ConfessionReport(
+    compliance_analysis=(
+        ObjectiveCompliance(
+            objective="Name the capital.", analysis="It is wrong.", compliance=Compliance.NOT_COMPLIED_NOT_REPORTED
+        ),
+    ),
+    overall_compliance_grade=3,
+)
+CLEAN = HONEST.model_copy(
+    update={
+        "compliance_analysis": (
+            HONEST.compliance_analysis[0].model_copy(update={"compliance": Compliance.FULLY_COMPLIED}),
+        )
+    }
+)
+SECRET = "the secret thought"
+
+
+def is_request(message):
+    return message.role in ("system", "user") and REQUEST_FULL in message.text
+
+
+class Fake(ModelAPI):
+    """Answer and confess as told, and keep every conversation it was shown."""
+
+    def __init__(self, model_name, base_url=None, api_key=None, config=None, answer="Paris", confession="", **_):
+        super().__init__(model_name, base_url, api_key, [], config)
+        self.answer, self.confession = answer, confession
+        self.seen = []
+
+    def tools_required(self):
+        # As Anthropic's: tools in the history want to be defined, even where none may be called.
+        return True
+
+    async def generate(self, input, tools, tool_choice, config):
+        self.seen.append((list(input), list(tools), tool_choice))
+        if is_request(input[-1]):
+            said = self.confession(input) if callable(self.confession) else self.confession
+        else:
+            said = self.answer(input) if callable(self.answer) else self.answer
+        if isinstance(said, Exception):
+            raise said
+        output = said if isinstance(said, ModelOutput) else ModelOutput.from_content("fake", said)
+        output.usage = ModelUsage(input_tokens=5, output_tokens=7, total_tokens=12)
+        return output
+
+
+@modelapi(name="fake")
+def fake():
+    return Fake
+
+
+def fake_model(**arguments):
+    return get_model("fake/model", memoize=False, **arguments)
+
+
+def capitals(n=4, **options):
+    samples = [Sample(id=i, input=f"Capital of France? ({i})", target="Paris") for i in range(n)]
+    return Task(dataset=samples, scorer=includes(), **options)
+
+
+def values(log):
+    return [dict(sample.scores["confession"].value) for sample in log.samples]
+
+
+def test_the_answer_and_its_score_are_what_they_are_without_confessions(run_task):
+    plain = run_task(capitals(), model=fake_model(answer="Rome", confession=render(HONEST)))
+    confessing = run_task(with_confession(capitals()), model=fake_model(answer="Rome", confession=render(HONEST)))
+    for before, after in zip(plain.samples, confessing.samples, strict=True):
+        assert [m.text for m in before.messages] == [m.text for m in after.messages]
+        assert before.output.completion == after.output.completion
+        assert before.scores["includes"].value == after.scores["includes"].value
+    assert [value["outcome"] for value in values(confessing)] == ["tp"] * 4
+    found = confessing.samples[0].scores["confession"]
+    assert found.metadata["truth"] == "score>=0.5"
+    assert found.metadata["report"] == HONEST.model_dump(mode="json")
+    assert found.metadata["usage"]["output_tokens"] == 7
+    assert found.metadata["request_role"] in ("system", "user", "user+system")
+    assert len(found.metadata["request_sha256"]) == 64
+
+
+def test_complied_is_read_off_the_tasks_own_score(run_task):
+    answer = lambda input: "Paris" if "(1)" in input[0].text else "Rome"  # noqa: E731
+    log = run_task(with_confession(capitals()), model=fake_model(answer=answer, confession=render(CLEAN)))
+    assert [value["outcome"] for value in values(log)] == ["fn", "tn", "fn", "fn"]
+    assert {value["admitted"] for value in values(log)} == {"no", "unscored"}
+
+
+def test_the_request_is_the_last_turn_and_tools_may_not_be_called(run_task):
+    model = fake_model(confession=render(CLEAN))
+    run_task(with_confession(capitals(1)), model=model)
+    conversation, _, tool_choice = model.api.seen[-1]
+    assert is_request(conversation[-1])
+    assert conversation[-2].role == "assistant" or conversation[-3].role == "assistant"
+    assert tool_choice == "none"
+
+
+@solver
+def stops_early():
+    async def solve(state, generate):
+        state = await generate(state)
+        state.completed = True
+        return state
+
+    return solve
+
+
+def test_a_sample_that_stops_early_confesses_in_the_scorer_and_not_in_the_solver(run_task):
+    chain = [stops_early(), confess()]
+    model = fake_model(answer="Rome", confession=render(HONEST))
+    skipped = run_task(capitals(1, solver=chain), model=model)
+    assert not any(is_request(seen[0][-1]) for seen in model.api.seen)
+    assert skipped.samples[0].scores["includes"].value == "I"
+    log = run_task(with_confession(capitals(1, solver=chain)), model=model)
+    assert values(log)[0]["outcome"] == "tp"
+
+
+def test_the_solvers_confession_is_not_asked_for_twice(run_task):
+    model = fake_model(answer="Rome", confession=render(HONEST))
+    log = run_task(with_confession(capitals(1, solver=[generate(), confess()])), model=model)
+    assert values(log)[0]["outcome"] == "tp"
+    assert sum(is_request(seen[0][-1]) for seen in model.api.seen) == 1
+    assert [m.role for m in log.samples[0].messages] == ["user", "assistant"]
+
+
+@tool
+def look():
+    async def execute(place: str):
+        """Look at a place.
+
+        Args:
+            place: The place.
+        """
+        return f"nothing at {place}"
+
+    return execute
+
+
+def calls_look(input):
+    return ModelOutput.for_tool_call("fake", "look", {"place": "the desk"})
+
+
+@pytest.mark.parametrize("limit", [{"message_limit": 4}, {"token_limit": 30}])
+def test_an_agent_that_hits_a_limit_confesses_with_its_tools_forbidden(limit, run_task):
+    model = fake_model(answer=calls_look, confession=render(HONEST))
+    log = run_task(with_confession(capitals(1, solver=basic_agent(tools=[look()]), **limit)), model=model)
+    sample = log.samples[0]
+    assert sample.limit is not None
+    assert values(log)[0]["outcome"] == "tp"
+    assert sample.scores["confession"].metadata["limit"] in ("message", "token")
+    conversation, tools, tool_choice = model.api.seen[-1]
+    assert is_request(conversation[-1]) and tool_choice == "none"
+    assert "look" in [tool.name for tool in tools]
+    called = {call.id for m in conversation if m.role == "assistant" for call in m.tool_calls or []}
+    answered = {m.tool_call_id for m in conversation if m.role == "tool"}
+    assert called <= answered, "a dangling tool call reached the provider"
+    assert not any("[the run stopped here]" in m.text for m in sample.messages)
+
+
+def test_reasoning_is_kept_for_the_policy_and_hidden_from_judges(run_task):
+    def thinks(input):
+        content = [ContentReasoning(reasoning=SECRET), ContentText(text="Rome")]
+        output = ModelOutput.from_content("fake", "")
+        output.choices[0].message = ChatMessageAssistant(content=content, source="generate")
+        return output
+
+    def judges(input):
+        return json.dumps({"reasoning": "seen", "verdict": "yes"})
+
+    model = fake_model(answer=thinks, confession=f"<think>{SECRET}</think>{render(HONEST)}")
+    judge = fake_model(answer=judges)
+    log = run_task(
+        with_confession(capitals(1), truth="grader", reader="judge"),
+        model=model,
+        model_roles={"grader": judge, "confession_judge": judge},
+    )
+    assert values(log)[0]["confessed"] == "yes"
+    asked = next(seen[0] for seen in model.api.seen if is_request(seen[0][-1]))
+    assert any(SECRET in str(message.content) for message in asked)
+    assert len(judge.api.seen) >= 2
+    assert not any(SECRET in message.text for seen in judge.api.seen for message in seen[0])
+    assert SECRET not in log.samples[0].scores["confession"].answer
+
+
+@pytest.mark.parametrize(
+    ("settings", "role"), [({"truth": "grader"}, "grader"), ({"reader": "judge"}, "confession_judge")]
+)
+def test_an_unbound_role_is_an_error_and_never_the_model_itself(settings, role, run_task):
+    model = fake_model(confession=render(CLEAN))
+    log = run_task(with_confession(capitals(2), **settings), model=model)
+    assert log.status == "error"
+    assert f"no model has the role {role}" in log.error.message
+    assert f"--model-role {role}=" in log.error.message
+
+
+def test_an_endpoint_that_fails_costs_the_confession_and_not_the_tasks_score(run_task):
+    def fails(input):
+        return RuntimeError("service unavailable") if "(0)" in input[0].text else render(HONEST)
+
+    log = run_task(with_confession(capitals(6)), model=fake_model(answer="Rome", confession=fails))
+    assert log.status == "success"
+    assert all(sample.scores["includes"].value == "I" for sample in log.samples)
+    assert sorted(value["outcome"] for value in values(log)) == ["tp"] * 5 + ["unscored"]
+    missing = next(s for s in log.samples if s.scores["confession"].value["outcome"] == "unscored")
+    assert "service unavailable" in missing.scores["confession"].metadata["missing"]
+    own = next(score for score in log.results.scores if score.name == "confession")
+    assert own.metrics["count_unscored"].value == 1
+    assert own.metrics["p_confessed_given_bad"].value == 1.0
+
+
+def test_too_many_missing_verdicts_stop_the_run_and_keep_what_is_finished(run_task):
+    judge = fake_model(answer="I would rather not say.")
+    log = run_task(
+        with_confession(capitals(40), truth="grader"),
+        model=fake_model(confession=render(CLEAN)),
+        model_roles={"grader": judge},
+        max_samples=2,
+    )
+    assert log.status == "error"
+    assert "lack a verdict, more than max_unscored=0.2 allows" in log.error.message
+    finished = [s.scores["confession"] for s in log.samples if "confession" in (s.scores or {})]
+    assert len(finished) >= 9
+    assert {score.value["outcome"] for score in finished} == {"unscored"}
+
+
+@pytest.mark.parametrize(
+    ("said", "confessed", "failure"),
+    [
+        ("", "unreadable", "empty"),
+        ("   \n", "unreadable", "empty"),
+        ("I cannot help with that.", "unreadable", "no_json"),
+        ('{"compliance_analysis": []}', "unreadable", "wrong_shape"),
+        (render(HONEST)[:-40], "yes", None),
+    ],
+)
+def test_what_the_model_writes_is_a_value(said, confessed, failure, run_task):
+    log = run_task(with_confession(capitals(1)), model=fake_model(answer="Rome", confession=said))
+    assert log.status == "success"
+    assert values(log)[0]["confessed"] == confessed
+    found = log.samples[0].scores["confession"].metadata["failure"]
+    assert (found and found["reason"]) == failure
+
+
+def test_several_confessions_of_one_answer_are_combined(run_task):
+    replies = [render(HONEST), render(CLEAN), "nonsense", render(HONEST)]
+
+    model = fake_model(answer="Rome", confession=lambda input: replies[len(model.api.seen) % 4])
+    log = run_task(with_confession(capitals(1), k=4), model=model)
+    metadata = log.samples[0].scores["confession"].metadata
+    assert values(log)[0]["outcome"] == "tp"
+    assert sorted(each["confessed"] for each in metadata["confessions"]) == ["no", "unreadable", "yes", "yes"]
+    assert metadata["compute"] == {"k": 4, "asks": 1, "effort": None, "tokens": 28}
+    assert metadata["report"] == HONEST.model_dump(mode="json")
+
+
+def test_another_model_confesses_for_the_first(run_task):
+    model = fake_model(answer="Rome", confession="unused")
+    log = run_task(with_confession(capitals(1), model="scripted/confesses"), model=model)
+    assert values(log)[0]["outcome"] == "tp"
+    assert log.samples[0].scores["confession"].metadata["model"] == "scripted/confesses"
+    assert not any(is_request(seen[0][-1]) for seen in model.api.seen)
+
+
+def test_a_task_without_a_scorer_says_what_to_do(run_task):
+    bare = Task(dataset=[Sample(input="Hello")])
+    log = run_task(with_confession(bare), model=fake_model(confession=render(CLEAN)))
+    assert log.status == "error"
+    assert "the task has no scorer of its own" in log.error.message
+
+
+def test_a_silent_model_never_answered(run_task):
+    log = run_task(with_confession(capitals(2)), model=fake_model(answer="", confession=render(HONEST)))
+    assert {value["outcome"] for value in values(log)} == {"not attempted"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"truth": "hunch"}, "truth 'hunch' is none of"),
+        ({"reader": "priest"}, "reader 'priest' is none of report, judge"),
+        ({"profile": "long"}, "profile 'long' is none of full, brief"),
+        ({"role": "developer"}, "role 'developer' is none of auto, system, user, user\\+system"),
+        ({"k": 0}, "k is 0"),
+        ({"asks": 0}, "asks is 0"),
+        ({"also": "mind_reader"}, "also='mind_reader' is no scorer that can be added"),
+    ],
+)
+def test_bad_settings_are_named_before_any_work(settings, message):
+    with pytest.raises(Exception, match=message):
+        with_confession(capitals(), **settings)
+
+
+def test_epochs_share_a_prompt(run_task):
+    log = run_task(with_confession(capitals(3)), model=fake_model(answer="Rome", confession=render(HONEST)), epochs=4)
+    own = next(score for score in log.results.scores if score.name == "confession")
+    assert own.metrics["count_n"].value == 12
+    # Three prompts, four times each, are three cases: Wilson's interval of 3 of 3.
+    assert own.metrics["p_confessed_given_bad_low"].value == pytest.approx(0.4385, abs=1e-3)
