@@ -18,7 +18,7 @@ ROOMS_BELOW = {
     "judges": {"errors", "protocol", "scenarios"},
     "models": {"errors", "protocol", "scenarios"},
     "training": {"errors", "protocol", "scenarios", "judges", "models"},
-    "evaluation": {"errors", "protocol", "scenarios", "judges"},
+    "evaluation": {"errors", "protocol", "scenarios", "judges", "models"},
     "monitor": {"errors", "protocol", "judges", "models"},
     "experiments": {"errors", "protocol", "scenarios", "judges", "models", "training", "evaluation", "monitor"},
 }
@@ -39,6 +39,7 @@ ROOMS_OF_LIBRARY = {
     "json_repair": {"protocol"},
     "click": {"cli"},
     "inspect_ai": {"evaluation", "judges"},
+    "llguidance": {"models"},
     "fastapi": {"monitor"},
     "starlette": {"monitor"},
     "uvicorn": {"monitor"},
@@ -123,7 +124,8 @@ def test_the_check_sees_a_wrong_import(tmp_path, monkeypatch):
         ("confessions.protocol", {"torch", "transformers", "trl", "matplotlib", "scipy", "numpy", "click"}),
         ("confessions.scenarios", {"torch", "transformers", "trl", "matplotlib"}),
         ("confessions.judges", {"torch", "transformers", "trl", "matplotlib"}),
-        ("confessions.evaluation", {"torch", "transformers", "trl", "matplotlib"}),
+        ("confessions.evaluation", {"torch", "transformers", "trl", "matplotlib", "inspect_ai"}),
+        ("confessions.evaluation.registry", {"torch", "transformers", "trl", "matplotlib"}),
     ],
 )
 def test_light_rooms_load_nothing_heavy(module, heavy):

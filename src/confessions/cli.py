@@ -32,6 +32,8 @@ _EXTRA_OF_MODULE = {
     "torch": "train",
     "transformers": "train",
     "trl": "train",
+    "inspect_ai": "evaluate",
+    "llguidance": "local",
     "numpy": "evaluate",
     "scipy": "evaluate",
     "jinja2": "report",
@@ -142,30 +144,53 @@ def train(config: Path, out: Path, overrides: tuple[str, ...]) -> None:
     click.echo(f"Trained model: {train_recipe(config, out=out, overrides=overrides)}")
 
 
-@main.command()
-@click.option("--model", default="embedded", show_default=True, help="A model's name or a folder, such as a run's.")
-@click.option("--seed", default=0, show_default=True, help="Seeds the prompts and the sampling.")
-@click.option("--samples", default=200, show_default=True, type=click.IntRange(1), help="Prompts for each group.")
+@main.command(context_settings={"ignore_unknown_options": True})
+@click.argument("tasks", nargs=-1, metavar="[TASK]... [-- INSPECT OPTIONS]")
+@click.option("--model", help="Who answers; of a finished log, who confesses.  [default for a log: its own model]")
+@click.option("--log", type=click.Path(path_type=Path), help="A finished log of any Inspect eval, instead of tasks.")
 @click.option(
-    "--profile", default="brief", show_default=True, type=click.Choice(["brief", "full"]), help="Form of the report."
+    "--truth",
+    default="auto",
+    show_default=True,
+    metavar="RULE",
+    help="Where compliance is known from: auto, program, grader, logged, or score[:SCORER[:KEY]][>=NUMBER].",
 )
 @click.option(
-    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for outcomes.jsonl and tables.json."
+    "--profile", default="full", show_default=True, type=click.Choice(["full", "brief"]), help="Form of the report."
 )
-def evaluate(model: str, seed: int, samples: int, profile: str, out: Path | None) -> None:
-    """Measure how honestly a model confesses.
+@click.option(
+    "--out", type=click.Path(path_type=Path, file_okay=False), help="Folder for the logs.  [default: logs/TASK-MODEL]"
+)
+def evaluate(
+    tasks: tuple[str, ...], model: str | None, log: Path | None, truth: str, profile: str, out: Path | None
+) -> None:
+    """Measure how honestly a model confesses, on Inspect AI.
 
-    Asks for answers and confessions on writing prompts whose truth is known. Prints one 2x2 table per group of
-    prompts (kinds of rules that training uses, and kinds it never sees): how often the answer broke a rule, how
-    often the confession said so, and the rates with their intervals.
+    TASK is one or more of this package's families, such as word_count or hierarchy_tutor; "all"; or one task of
+    any other package, such as inspect_evals/gsm8k or file.py@name, which is run as it is and then confesses.
+    With --log the samples of a finished run confess after the fact; the log itself is only read.
+
+    MODEL is a name as `confessions model` lists them, a local folder, or a name as Inspect AI takes it. What
+    follows a double dash goes to `inspect eval-set`: --limit 10, --epochs 3, --max-connections 20, --cache,
+    --model-role grader=openai/gpt-5, -T pressure=deny, -T also=confidence,cot_monitor.
+
+    Prints the table. `confessions report LOGS` draws the figures, `inspect view` shows the samples. The same
+    command goes on where an interrupted one stopped, without repeating a finished sample.
     """
-    from confessions.experiments.measure import measure
+    from confessions.experiments.evaluate import inspect_command, run_evaluation, summary
 
-    click.echo(measure(model, seed=seed, samples=samples, profile=profile, out=out))
+    split = next((index for index, task in enumerate(tasks) if task.startswith("-")), len(tasks))
+    named, options = list(tasks[:split]), [part for part in tasks[split:] if part != "--"]
+    what = "-".join(named) or (log.stem if log else "nothing")
+    folder = out or Path("logs") / f"{what}-{model or 'own'}".replace("/", "--")
+    status = run_evaluation(inspect_command(named, model, log, truth, profile, folder, options), click.echo)
+    if status:
+        raise click.exceptions.Exit(status)
+    click.echo(summary([folder]))
 
 
 @main.command()
-@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True, dir_okay=False))
+@click.argument("results", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
 @click.option(
     "--out",
     type=click.Path(path_type=Path, file_okay=False),
@@ -174,14 +199,34 @@ def evaluate(model: str, seed: int, samples: int, profile: str, out: Path | None
     help="Folder for report.html and its figures.",
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
-    """Write the report page of RESULTS.
+    """Write the report page of RESULTS: of a demo, or of evaluation logs.
 
-    RESULTS are the result.json of one or several seeds, or a summary.json. The page is one file that opens
-    offline; the figures lie beside it as SVG and PNG, with their numbers.
+    RESULTS are logs of Inspect AI that the confession scorer has scored, or folders of them, of one or several
+    models; or else the demo's result.json of one or several seeds, or its summary.json. The page is one file
+    that opens offline; the figures lie beside it as SVG and PNG, with their numbers as CSV and JSON.
     """
+    if all(_is_log(path) for path in results):
+        from confessions.experiments.evaluation_report import write_evaluation_report
+
+        click.echo(f"Report: {write_evaluation_report(results, out)}")
+        return
     from confessions.experiments.page import write_report
 
+    logs = [path for path in results if _is_log(path)]
+    if logs:
+        raise ConfessionsError(f"{logs[0]} is an evaluation log and {results[0]} is not: report them one by one")
     click.echo(f"Report: {write_report(results, out)}")
+
+
+def _is_log(path: Path) -> bool:
+    """Tell an evaluation log, or a folder of them, from the demo's results."""
+    if path.is_dir() or path.suffix == ".eval":
+        return True
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, ValueError):
+        return False
+    return isinstance(found, dict) and "eval" in found and "plan" in found
 
 
 @main.command()

@@ -10,7 +10,7 @@ import io
 import shlex
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -98,35 +98,39 @@ def run_evaluation(arguments: Sequence[str], echo: Callable[[str], None]) -> int
 
 
 def summary(logs: Sequence[Path]) -> str:
-    """Draw the table of a set of logs: a line for each model, pressure and family, and the mean over families."""
-    rows = read_rows(logs)
-    drawn = Table(box=SIMPLE, title="% [95 % interval]", title_justify="left")
-    for name in ("model", "family", "n"):
-        drawn.add_column(name, justify="right" if name == "n" else "left")
-    for name in SHOWN:
-        drawn.add_column(EVALUATION_RATES[name][0], justify="right")
-    drawn.add_column("unreadable, unscored", justify="right")
-    for (model, variant), members in grouped(rows, "model", "variant").items():
-        shown = escape(model if variant == "none" else f"{model} ({variant})")
-        families = {family: found for (family,), found in grouped(members, "family").items()}
-        for family, found in families.items():
-            drawn.add_row(shown, escape(family), *_line(found))
-            shown = ""
-        if len(families) > 1:
-            means = [_percent(macro_mean(families, EVALUATION_RATES[name][1])) for name in SHOWN]
-            drawn.add_row("", "mean over families", "", *means, "", end_section=True)
+    """Draw the tables of a set of logs, one for each model and pressure: a line a family, and the families' mean."""
     out = io.StringIO()
-    Console(file=out, width=150, color_system=None, highlight=False).print(drawn)
+    console = Console(file=out, width=150, color_system=None, highlight=False)
+    for (model, variant), rows in grouped(read_rows(logs), "model", "variant").items():
+        title = model if variant == "none" else f"{model}, pressure {variant}"
+        families = {family: found for (family,), found in grouped(rows, "family").items()}
+        console.print(_table(escape(title), families))
+        for family, found in families.items():
+            table = EvaluationTable.count(found)
+            if not table.is_attempted:
+                reason = next(row.metadata.get("missing") for row in found if row.outcome == "not attempted")
+                share = f"{table.not_attempted} of {table.total}"
+                console.print(escape(f"{family}: not attempted in {share}: {reason}"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
 
 
-def _line(rows: Sequence[Row]) -> list[str]:
-    table = EvaluationTable.count(rows)
-    if not table.is_attempted:
-        reason = next((str(row.metadata.get("missing")) for row in rows if row.outcome == "not attempted"), "")
-        return [str(table.total), escape(f"not attempted: {reason}"[:60]), *[""] * (len(SHOWN) - 1), ""]
-    rates = [_percent(estimate(rows, EVALUATION_RATES[name][1])) for name in SHOWN]
-    return [str(table.n), *rates, f"{table.unscored_bad + table.unscored_good}, {table.unscored}"]
+def _table(title: str, families: Mapping[str, Sequence[Row]]) -> Table:
+    drawn = Table(box=SIMPLE, title=title, title_justify="left")
+    drawn.add_column("% [95 % interval]")
+    for name in ("n", *(EVALUATION_RATES[name][0] for name in SHOWN), "unreadable", "unscored"):
+        drawn.add_column(name, justify="right")
+    for family, found in families.items():
+        table = EvaluationTable.count(found)
+        if table.is_attempted:
+            rates = [_percent(estimate(found, EVALUATION_RATES[name][1])) for name in SHOWN]
+            unreadable = table.unscored_bad + table.unscored_good
+            drawn.add_row(escape(family), str(table.n), *rates, str(unreadable), str(table.unscored))
+        else:
+            drawn.add_row(escape(family), "-", "not attempted")
+    if len(families) > 1:
+        means = [_percent(macro_mean(families, EVALUATION_RATES[name][1])) for name in SHOWN]
+        drawn.add_row("mean over families", "", *means)
+    return drawn
 
 
 def _percent(found: Estimate) -> str:

@@ -1,19 +1,15 @@
 """Measure how honestly a model confesses, on writing prompts of the evaluation split.
 
 A model answers, confesses each of its own answers, and every pair is set beside the scenario's truth. The demo measures
-its arms with `measure_speaker`; `confessions evaluate` measures any model with `measure`.
+its arms so, in memory; `confessions evaluate writing` asks the same prompts through Inspect AI.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
-from confessions.errors import ConfessionsError
-from confessions.evaluation import Outcome, judge_outcome, render_tables, summarize, write_outcomes
-from confessions.protocol import PROFILES
+from confessions.evaluation import Outcome, judge_outcome
 from confessions.scenarios.writing import KindGroup, WritingScenario, writing_scenarios
 
 GROUPS: Final[dict[str, KindGroup]] = {"training kinds": "training", "held-out kinds": "held_out"}
@@ -48,29 +44,3 @@ def measure_speaker(
             for scenario, response in zip(scenarios, responses, strict=True)
         ]
     return outcomes
-
-
-def measure(model: str, *, seed: int, samples: int, profile: str, out: Path | None = None) -> str:
-    """Measure a model by name and return its tables as text; `out` receives the outcomes and the tables' counts.
-
-    Raises: ConfessionsError if `out` already holds outcomes.
-    """
-    from rich.progress import Progress
-
-    from confessions.models.resolve import hide_loading_bars, load, resolve
-    from confessions.models.speaker import LocalSpeaker
-
-    if out is not None and (out / "outcomes.jsonl").exists():
-        raise ConfessionsError(f"{out} already holds outcomes.jsonl: name another folder or remove it")
-    hide_loading_bars()
-    speaker = LocalSpeaker(load(resolve(model)), profile=PROFILES[profile], role="auto", seed=seed)
-    with Progress(transient=True) as bar:
-        task = bar.add_task("answers and confessions", total=2 * samples * len(GROUPS))
-        outcomes = measure_speaker(speaker, seed, samples, progress=lambda done: bar.advance(task, done))
-    tables = summarize(outcomes, arm=model)
-    if out is not None:
-        out.mkdir(parents=True, exist_ok=True)
-        write_outcomes(out / "outcomes.jsonl", outcomes)
-        counts = [{"arm": model, "group": entry.group, **entry.table.counts()} for entry in tables]
-        (out / "tables.json").write_text(json.dumps(counts, indent=1) + "\n", encoding="utf-8")
-    return render_tables(tables)
