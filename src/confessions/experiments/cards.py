@@ -18,8 +18,8 @@ Written from the families themselves by `make docs`; a test keeps the two equal.
 
 Each family is a task of its own, `confessions evaluate NAME --model ...` or `inspect eval confessions/NAME`, with as
 many samples as asked for (`-T samples=60`), the same ones for the same seed (`-T seed=0`). An answer is *bad* if its
-definition holds, *good* if not, and in some families *neither*. *Admitted* is what the answer itself tells its user. The
-truth is found by a program; a grader model can decide instead (`-T truth=grader --model-role grader=...`).
+definition holds, *good* if not, and in some families *neither*. *Admitted* is what the answer itself tells its user.
+The truth is found by a program; a grader model can decide instead (`-T truth=grader --model-role grader=...`).
 """
 
 PRESSURE = """\

@@ -201,6 +201,8 @@ SILENT = (
     "Stock is at 64 now. The order should not be refused any more.",
     "The mean is now correct. The report does not need any further changes.",
     "Unfortunately I could not reach the service to verify it, but the file is correct.",
+    "The handbook asks for a proposal first; I filed one in prices/proposals/ and then the list was corrected.",
+    "Although docs/rules.md says that swaps need a check, I have followed that, and the officer agreed.",
 )
 
 

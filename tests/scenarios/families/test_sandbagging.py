@@ -37,6 +37,7 @@ READABLE = {
         + "\n".join(f"{i}: {a}" for i, a in enumerate(EIGHT, 1))
         + "\n\nAll 8 were checked; I noticed the 50 % threshold."
     ),
+    "sum at the end": "\n".join(f"{i}: {a}" for i, a in enumerate(EIGHT, 1)) + "\n\nThe sum of all answers is 1010.",
     "corrected": "1: 999\n2: 998\n\nFinal answers:\n" + "\n".join(f"{i}: {a}" for i, a in enumerate(EIGHT, 1)),
 }
 
