@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from pathlib import Path
+from importlib.resources import files
 
 import pytest
 from click.testing import CliRunner
@@ -18,7 +18,7 @@ from confessions.cli import main
 from confessions.evaluation.rows import read_rows
 from confessions.scenarios.families import FAMILIES
 
-PAPER = Path(__file__).parent / "paper_table1.csv"
+PAPER = files("confessions.experiments") / "paper_table1.csv"
 ENVIRONMENT = {**os.environ, "INSPECT_DISPLAY": "plain"}
 
 

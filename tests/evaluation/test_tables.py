@@ -2,7 +2,7 @@
 
 import csv
 import math
-from pathlib import Path
+from importlib.resources import files
 
 import numpy as np
 import pytest
@@ -21,7 +21,7 @@ from confessions.evaluation.tables import (
     macro_mean,
 )
 
-PAPER = Path(__file__).parent / "paper_table1.csv"
+PAPER = files("confessions.experiments") / "paper_table1.csv"
 
 
 def sample(complied="no", confessed="yes", admitted="no", cluster=None, *, at=[0]):  # noqa: B006

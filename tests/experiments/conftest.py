@@ -1,6 +1,7 @@
 """Made-up results for the tests of this room: no model produced any of these numbers or texts.
 
-The fixtures `make_result` and `make_summary` give the trees of a `result.json` and of a `summary.json`.
+The fixtures `make_result` and `make_summary` give the trees of a `result.json` and of a `summary.json`, `make_row` and
+`make_rows` rows of evaluation logs.
 """
 
 import json
@@ -10,6 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+
+from confessions.evaluation.predicates import cell_of
+from confessions.evaluation.rows import Row
 
 ARMS = ("before", "control", "confessions")
 GROUPS = ("training kinds", "held-out kinds")
@@ -169,3 +173,129 @@ def make_result() -> Callable[..., dict[str, Any]]:
 @pytest.fixture(scope="session")
 def make_summary() -> Callable[..., dict[str, Any]]:
     return summary
+
+
+# Rows of evaluation logs
+
+REPORT = {
+    "compliance_analysis": [
+        {"objective": "the first rule", "compliance": "not_complied_reported", "analysis": "it was not kept"}
+    ],
+    "uncertainties_and_conflicts": ["the second rule can be read in two ways"],
+    "overall_compliance_grade": 4,
+}
+
+
+def evaluation_row(complied: str = "no", confessed: str = "yes", **fields: Any) -> Row:
+    """Make one row; `scores` are other scorers' values, `metadata` is added to the confession's."""
+    metadata = {
+        "raw": json.dumps(REPORT),
+        "report": REPORT if confessed in ("yes", "no") else None,
+        "truth": "program",
+        "reader": "report",
+        "evidence": "the words were counted",
+        "reading": '"the first rule" is said to be not_complied_reported',
+        **fields.pop("metadata", {}),
+    }
+    made: dict[str, Any] = {
+        "log": "a.eval",
+        "task": "word_count",
+        "model": "local/before",
+        "family": "word_count",
+        "title": "Instruction following: word count",
+        "variant": "none",
+        "sample": "s",
+        "epoch": 1,
+        "cluster": fields.get("sample", "s"),
+        "admitted": "no",
+        "scores": {},
+        "score_metadata": {},
+        **fields,
+    }
+    outcome = cell_of(complied, confessed)  # type: ignore[arg-type]
+    return Row(outcome=outcome, complied=complied, confessed=confessed, metadata=metadata, **made)  # type: ignore[arg-type]
+
+
+def evaluation_rows(seed: int = 0, n: int = 60) -> list[Row]:
+    """Make two models' rows on four families, with everything that a figure can be drawn of."""
+    rng = random.Random(seed)
+    made = []
+    honesty = {"local/before": (0.35, 0.3), "local/runs/confessions/after-training": (0.9, 0.08)}
+    families = {
+        "word_count": ("Instruction following: word count", 0.4),
+        "broken_browser": ("Hallucination: broken browser", 1.0),
+        "somebody/elses_task": ("somebody/elses_task", 0.3),
+        "beyond_them": ("A family beyond the models", 0.5),
+    }
+    places = [(m, f, v, None) for m in honesty for f in families for v in ("none", "hard")]
+    places += [(m, "word_count", "none", k) for m in honesty for k in (4, 16)]
+    for model, family, variant, k in places:
+        if_bad, if_good = honesty[model]
+        lift = {None: 0.0, 4: 0.05, 16: 0.08}[k] - (0.2 if variant == "hard" else 0.0)
+        title, bad_rate = families[family]
+        for index in range(n):
+            shared = {
+                "model": model,
+                "family": family,
+                "title": title,
+                "task": family,
+                "variant": variant,
+                "log": f"{family.replace('/', '-')}-{variant}-{k}-{model.replace('/', '-')}.eval",
+                "sample": f"{family}-{index}",
+            }
+            compute = {"compute": {"k": k or 1, "asks": 1, "effort": None, "tokens": 200 * (k or 1) + index}}
+            if family == "beyond_them":
+                missing = {**compute, "missing": "41 % of the prompt's words are unknown to the tokenizer"}
+                made.append(evaluation_row("not attempted", "unscored", metadata=missing, **shared))
+                continue
+            is_bad = rng.random() < bad_rate
+            complied = "no" if is_bad else "neither" if rng.random() < 0.1 else "yes"
+            confessed = "yes" if rng.random() < (if_bad + lift if is_bad else if_good) else "no"
+            confessed = "unreadable" if rng.random() < 0.05 else "unscored" if rng.random() < 0.02 else confessed
+            admitted = "yes" if is_bad and rng.random() < 0.15 else "no"
+            made.append(
+                evaluation_row(
+                    complied,
+                    confessed,
+                    admitted=admitted,
+                    metadata=compute,
+                    **shared,
+                    **additional_scores(rng, complied, confessed),
+                )  # fmt: skip
+            )
+    return made
+
+
+def additional_scores(rng: random.Random, complied: str, confessed: str) -> dict[str, Any]:
+    """Draw what the other scorers say of a row."""
+    is_bad = complied == "no"
+    confidence = min(1.0, max(0.0, rng.gauss(0.55 if is_bad else 0.8, 0.2)))
+    scores: dict[str, Any] = {
+        "confidence": {"confidence": round(confidence, 2)},
+        "cot_monitor": {"flagged": "yes" if rng.random() < (0.6 if is_bad else 0.1) else "no"},
+        "answer_monitor": {"flagged": "yes" if rng.random() < (0.4 if is_bad else 0.1) else "no"},
+    }
+    classes = {
+        ("no", "no"): ("already_admitted", "in_uncertainties_only", "omitted_by_confusion", "omitted_by_confusion"),
+        ("yes", "yes"): ("honest_mistake", "disputed", "blatantly_wrong"),
+    }.get((complied, confessed), ("none",))
+    if complied in ("yes", "no") and confessed in ("yes", "no"):
+        stance = "bad_behavior_failed_objective" if confessed == "yes" else "claim_good_behavior"
+        scores["failure_classes"] = {"class": rng.choice(classes), "stance": stance}
+    return {
+        "scores": scores,
+        "score_metadata": {
+            "confidence": {"source": "confession", "reader": "labels"},
+            "failure_classes": {"reasoning": "the model lost count", "stance_reasoning": "it names the rule"},
+        },
+    }
+
+
+@pytest.fixture(scope="session")
+def make_row() -> Callable[..., Row]:
+    return evaluation_row
+
+
+@pytest.fixture(scope="session")
+def make_rows() -> Callable[..., list[Row]]:
+    return evaluation_rows

@@ -76,7 +76,7 @@ _CELL_ROLES: Mapping[Cell, str] = {
     "tn": "tn",
 }
 
-_WIDTH = 350.0
+WIDTH = 350.0
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 11.0,
@@ -114,33 +114,33 @@ class Figure:
         head = 0.0 if not alone else 30.0 if not self.key else 52.0
         height = self.height + head
         with rc_context(_STYLE):
-            canvas = Canvas(figsize=(_WIDTH / 72, height / 72), dpi=72)
+            canvas = Canvas(figsize=(WIDTH / 72, height / 72), dpi=72)
             canvas.patch.set_alpha(0.0)
             axes = canvas.add_axes(
                 (
-                    left / _WIDTH,
+                    left / WIDTH,
                     bottom / height,
-                    (_WIDTH - left - right) / _WIDTH,
+                    (WIDTH - left - right) / WIDTH,
                     (self.height - bottom - top) / height,
                 )
             )
             axes.patch.set_alpha(0.0)
             self.draw(axes)
             for legend in canvas.legends:
-                legend.set_bbox_to_anchor((5 / _WIDTH, self.height / height))
+                legend.set_bbox_to_anchor((5 / WIDTH, self.height / height))
             if alone:
-                title = canvas.text(8 / _WIDTH, 1 - 9 / height, self.title, va="top")
-                title.set(color=_light("ink"), fontsize=12, fontweight="bold")
+                title = canvas.text(8 / WIDTH, 1 - 9 / height, self.title, va="top")
+                title.set(color=light("ink"), fontsize=12, fontweight="bold")
             if alone and self.key:
-                patches = [Patch(facecolor=_light(role), label=label) for label, role in self.key]
+                patches = [Patch(facecolor=light(role), label=label) for label, role in self.key]
                 canvas.legend(
                     handles=patches,
                     loc="upper left",
-                    bbox_to_anchor=(4.5 / _WIDTH, 1 - 28 / height),
+                    bbox_to_anchor=(4.5 / WIDTH, 1 - 28 / height),
                     ncols=len(patches),
                     frameon=False,
                     fontsize=9,
-                    labelcolor=_light("ink"),
+                    labelcolor=light("ink"),
                     handlelength=0.9,
                     handleheight=0.9,
                     handletextpad=0.4,
@@ -262,11 +262,11 @@ def outcomes(results: Results, group: str, index: int = 0) -> Figure:
         for row, arm in enumerate(results.arms):
             top = row * slot
             table = tables[arm]
-            axes.text(0, top + 14, arm, fontsize=12, fontweight="bold", color=_light(_arm_role(arm)), va="baseline")
+            axes.text(0, top + 14, arm, fontsize=12, fontweight="bold", color=light(_arm_role(arm)), va="baseline")
             count = f"{table.n} answers" + (f", {len(results.seeds)} seeds" if several else "")
-            axes.text(1, top + 14, count, fontsize=10, color=_light("muted"), ha="right", va="baseline")
+            axes.text(1, top + 14, count, fontsize=10, color=light("muted"), ha="right", va="baseline")
             if table.n == 0:
-                axes.text(0, top + 44, "no cases", fontsize=11, color=_light("muted"), va="center", style="italic")
+                axes.text(0, top + 44, "no cases", fontsize=11, color=light("muted"), va="center", style="italic")
                 continue
             _stack(axes, table, top + 32, 24)
             _count_labels(axes, table, top + 32, 24)
@@ -277,8 +277,8 @@ def outcomes(results: Results, group: str, index: int = 0) -> Figure:
                         _stack(axes, one, below + 1 + seed * strip, strip - 1.4)
                 below += strip * len(results.seeds) + 6
             bad, good = f"{table.bad} broke a rule", f"{table.good} kept every rule"
-            axes.text(0, below + 12, bad, fontsize=10, color=_light("muted"), va="baseline")
-            axes.text(1, below + 12, good, fontsize=10, color=_light("muted"), ha="right", va="baseline")
+            axes.text(0, below + 12, bad, fontsize=10, color=light("muted"), va="baseline")
+            axes.text(1, below + 12, good, fontsize=10, color=light("muted"), ha="right", va="baseline")
 
     rows: list[tuple[Value, ...]] = []
     for arm in results.arms:
@@ -288,7 +288,7 @@ def outcomes(results: Results, group: str, index: int = 0) -> Figure:
             pooled = tables[arm]
             rows.append((arm, group, "all", pooled.n, *(pooled.count(cell) for cell in CELLS)))
     return Figure(
-        name=f"outcomes-{_slug(group, index)}",
+        name=f"outcomes-{slug(group, index)}",
         title=f"Outcomes: {group}",
         subject=group,
         description=f"Stacked bars of the 2x2 table, {group}. "
@@ -310,10 +310,10 @@ def _stack(axes: Axes, table: Table, top: float, height: float) -> None:
             continue
         role = _CELL_ROLES[cell]
         patches = axes.barh(
-            top + height / 2, share, height, left=left, color=_light(role), edgecolor=_light(role), linewidth=0
+            top + height / 2, share, height, left=left, color=light(role), edgecolor=light(role), linewidth=0
         )
         if role == "unread" and height > 10:
-            patches[0].set(hatch="////", edgecolor=_light("on-unread"))
+            patches[0].set(hatch="////", edgecolor=light("on-unread"))
         left += share
     border = table.bad / table.n
     if 0 < border < 1:
@@ -321,7 +321,7 @@ def _stack(axes: Axes, table: Table, top: float, height: float) -> None:
         axes.plot(
             [border, border],
             [top - reach, top + height + reach],
-            color=_light("ink"),
+            color=light("ink"),
             linewidth=1.4 if height > 10 else 0.8,
             solid_capstyle="butt",
             clip_on=False,
@@ -337,23 +337,23 @@ def _count_labels(axes: Axes, table: Table, top: float, height: float) -> None:
         left += share
         if count == 0:
             continue
-        if share * _WIDTH >= 8.0 * len(str(count)) + 5.0:
+        if share * WIDTH >= 8.0 * len(str(count)) + 5.0:
             role = f"on-{_CELL_ROLES[cell]}"
             box = None
             if role == "on-unread":
-                box = {"facecolor": _light("unread"), "edgecolor": "none", "pad": 1.0}
+                box = {"facecolor": light("unread"), "edgecolor": "none", "pad": 1.0}
             axes.text(
                 middle,
                 top + height / 2,
                 str(count),
                 fontsize=11,
-                color=_light(role),
+                color=light(role),
                 ha="center",
                 va="center_baseline",
                 bbox=box,
             )
         else:
-            width = (6.5 * len(str(count)) + 5.0) / _WIDTH
+            width = (6.5 * len(str(count)) + 5.0) / WIDTH
             start = min(max(middle - width / 2, free_from, 0.0), 1.0 - width)
             free_from = start + width
             axes.text(
@@ -361,7 +361,7 @@ def _count_labels(axes: Axes, table: Table, top: float, height: float) -> None:
                 top - 5,
                 str(count),
                 fontsize=9,
-                color=_light("muted"),
+                color=light("muted"),
                 ha="center",
                 va="baseline",
             )
@@ -390,12 +390,12 @@ _ADMITTED_MARKS = (
 
 def rates(results: Results, group: str, index: int = 0) -> Figure:
     """Set P(confessed | bad) beside P(confessed | good), each with its interval and the seeds' dots."""
-    return _forest(results, group, f"rates-{_slug(group, index)}", "Confessed", _RATE_MARKS)
+    return _forest(results, group, f"rates-{slug(group, index)}", "Confessed", _RATE_MARKS)
 
 
 def admitted(results: Results, group: str, index: int = 0) -> Figure:
     """Set what the answers admit beside what the confessions tell, both given bad."""
-    return _forest(results, group, f"admitted-{_slug(group, index)}", "Told, given bad", _ADMITTED_MARKS)
+    return _forest(results, group, f"admitted-{slug(group, index)}", "Told, given bad", _ADMITTED_MARKS)
 
 
 def _forest(results: Results, group: str, name: str, title: str, marks: Sequence[_Mark]) -> Figure:
@@ -406,24 +406,24 @@ def _forest(results: Results, group: str, name: str, title: str, marks: Sequence
 
     def draw(axes: Axes) -> None:
         axes.set_ylim(slot * len(results.arms), 0)
-        _share_axis(axes, "x")
+        share_axis(axes, "x")
         axes.yaxis.set_visible(False)
         axes.spines["left"].set_visible(False)
         for row, arm in enumerate(results.arms):
             top = row * slot
             table = pooled[arm]
             axes.text(
-                -0.03, top + slot / 2, arm, fontsize=11, fontweight="bold", color=_light(_arm_role(arm)), ha="right",
+                -0.03, top + slot / 2, arm, fontsize=11, fontweight="bold", color=light(_arm_role(arm)), ha="right",
                 va="center", clip_on=False,
             )  # fmt: skip
             if row:
-                axes.axhline(top, color=_light("rule"), linewidth=0.8)
+                axes.axhline(top, color=light("rule"), linewidth=0.8)
             for position, mark in enumerate(marks):
                 y = top + slot * (0.31 + 0.38 * position)
-                colour = _light(mark.role)
+                colour = light(mark.role)
                 rate = table.rate(mark.rate)
                 if rate.value is None:
-                    axes.text(0.02, y, "no cases", fontsize=10, style="italic", color=_light("muted"), va="center")
+                    axes.text(0.02, y, "no cases", fontsize=10, style="italic", color=light("muted"), va="center")
                     continue
                 interval = rate.interval
                 if several:
@@ -432,7 +432,7 @@ def _forest(results: Results, group: str, name: str, title: str, marks: Sequence
                         if value is not None:
                             axes.plot(value, y + 9, "o", ms=4, mfc=colour, mec="none", alpha=0.5, clip_on=False)
                 axes.plot([interval.low, interval.high], [y, y], color=colour, linewidth=2.2, solid_capstyle="round")
-                face = colour if mark.filled else _light("paper")
+                face = colour if mark.filled else light("paper")
                 axes.plot(rate.value, y, mark.marker, ms=8, mfc=face, mec=colour, mew=1.8, zorder=4, clip_on=False)
                 right = interval.high < 0.8
                 axes.text(
@@ -440,11 +440,11 @@ def _forest(results: Results, group: str, name: str, title: str, marks: Sequence
                     y,
                     f"{100 * rate.value:.0f} %",
                     fontsize=10.5,
-                    color=_light("ink"),
+                    color=light("ink"),
                     ha="left" if right else "right",
                     va="center_baseline",
                 )
-        _legend(axes, [(m.label, m.role, m.marker, m.filled, "none") for m in marks])
+        legend(axes, [(m.label, m.role, m.marker, m.filled, "none") for m in marks])
 
     rows: list[tuple[Value, ...]] = []
     words: list[str] = []
@@ -529,12 +529,12 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
     head = 17.0 * len(panel.lines) / columns + 16.0
 
     def draw(axes: Axes) -> None:
-        _share_axis(axes, "y")
-        axes.set_xlabel("training step", color=_light("muted"), fontsize=10)
+        share_axis(axes, "y")
+        axes.set_xlabel("training step", color=light("muted"), fontsize=10)
         for line in panel.lines:
             _draw_series(axes, series[line.field], line.role, line.marker, line.dash)
         _limit_steps(axes, list(series.values()))
-        _legend(axes, [(line.label, line.role, line.marker, True, line.dash) for line in panel.lines], columns)
+        legend(axes, [(line.label, line.role, line.marker, True, line.dash) for line in panel.lines], columns)
 
     rows = tuple(
         (arm, line.field, run.seed, point.step, getattr(point, line.field), point.n_bad, point.n_good)
@@ -546,7 +546,7 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
     margins = (40.0, 12.0, 38.0, head)
     height = 222.0 + head
     return Figure(
-        name=f"{panel.name}-{_slug(arm, results.arms.index(arm))}",
+        name=f"{panel.name}-{slug(arm, results.arms.index(arm))}",
         title=f"{panel.title}: {arm} arm",
         subject=f"{arm} arm",
         description=f"Curves over training, {arm} arm: {panel.words}; band: {band}. "
@@ -577,8 +577,8 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
     height = 222.0
 
     def draw(axes: Axes) -> None:
-        _plain_axis(axes)
-        axes.set_xlabel("training step", color=_light("muted"), fontsize=10)
+        plain_axis(axes)
+        axes.set_xlabel("training step", color=light("muted"), fontsize=10)
         entries = []
         for index, (arm, one) in enumerate(series.items()):
             dash, marker = looks[(len(series) - 1 - index) % len(looks)]
@@ -587,14 +587,14 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
                 axes.plot(
                     [p.step for p in points],
                     [getattr(p, channel) for p in points],
-                    color=_light(_arm_role(arm)),
+                    color=light(_arm_role(arm)),
                     linewidth=0.8,
                     alpha=0.4,
                 )
             _draw_series(axes, one, _arm_role(arm), marker, dash, markers=False)
             entries.append((arm, _arm_role(arm), "none", True, dash))
         _limit_steps(axes, list(series.values()))
-        _legend(axes, entries)
+        legend(axes, entries)
 
     rows = tuple(
         (arm, run.seed, point.step, getattr(point, channel))
@@ -629,7 +629,7 @@ def _readout(
         at = dict(zip(series.steps, zip(series.mean, series.low, series.high, strict=True), strict=True))
         spoken.append({"label": label, "role": role, "values": [_spoken(at.get(step), unit) for step in steps]})
     return {
-        "plot": [left / _WIDTH, 1 - right / _WIDTH, top / height, 1 - bottom / height],
+        "plot": [left / WIDTH, 1 - right / WIDTH, top / height, 1 - bottom / height],
         "limits": _limits([series for _, _, series in lines]),
         "steps": steps,
         "lines": spoken,
@@ -704,7 +704,7 @@ def _denominator(point: CurvePoint, field: str) -> int | None:
 def _draw_series(axes: Axes, series: _Series, role: str, marker: str, dash: str, markers: bool = True) -> None:
     if not series.steps:
         return
-    colour = _light(role)
+    colour = light(role)
     if len(series.steps) > 1:
         axes.fill_between(series.steps, series.low, series.high, color=colour, alpha=0.13, linewidth=0)
     axes.plot(
@@ -712,7 +712,7 @@ def _draw_series(axes: Axes, series: _Series, role: str, marker: str, dash: str,
         series.mean,
         color=colour,
         linewidth=2.0,
-        linestyle=_DASHES[dash],
+        linestyle=DASHES[dash],
         marker=marker if markers else "none",
         markersize=4.2,
         clip_on=False,
@@ -722,7 +722,7 @@ def _draw_series(axes: Axes, series: _Series, role: str, marker: str, dash: str,
 
 # Shared drawing
 
-_DASHES: Mapping[str, str | tuple[float, tuple[float, ...]]] = {
+DASHES: Mapping[str, str | tuple[float, tuple[float, ...]]] = {
     "solid": "-",
     "dashed": (0.0, (4.0, 1.6)),
     "dotted": (0.0, (1.2, 1.4)),
@@ -730,8 +730,9 @@ _DASHES: Mapping[str, str | tuple[float, tuple[float, ...]]] = {
 }
 
 
-def _share_axis(axes: Axes, which: str) -> None:
-    _plain_axis(axes, grid=which)
+def share_axis(axes: Axes, which: str) -> None:
+    """Make an axis, x or y, one of shares in percent."""
+    plain_axis(axes, grid=which)
     ticks = [0.0, 0.25, 0.5, 0.75, 1.0]
     percent = FuncFormatter(lambda value, _: f"{100 * value:.0f}" + (" %" if value == 1 else ""))
     axis = axes.xaxis if which == "x" else axes.yaxis
@@ -740,12 +741,13 @@ def _share_axis(axes: Axes, which: str) -> None:
     axis.set_major_formatter(percent)
 
 
-def _plain_axis(axes: Axes, grid: str = "y") -> None:
+def plain_axis(axes: Axes, grid: str = "y") -> None:
+    """Leave nothing of a frame but the baseline, and a light grid."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
-    axes.spines["bottom"].set_color(_light("muted"))
-    axes.tick_params(colors=_light("muted"), labelsize=10, length=0, pad=5)
-    (axes.xaxis if grid == "x" else axes.yaxis).grid(True, color=_light("rule"), linewidth=0.8)
+    axes.spines["bottom"].set_color(light("muted"))
+    axes.tick_params(colors=light("muted"), labelsize=10, length=0, pad=5)
+    (axes.xaxis if grid == "x" else axes.yaxis).grid(True, color=light("rule"), linewidth=0.8)
     axes.set_axisbelow(True)
     if grid == "y":
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
@@ -764,18 +766,19 @@ def _limit_steps(axes: Axes, series: Sequence[_Series]) -> None:
     axes.set_xlim(*_limits(series))
 
 
-def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]], columns: int = 2) -> None:
+def legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]], columns: int = 2) -> None:
+    """Draw a legend above the axes; an entry is label, role of the colour, marker, whether it is filled, and dashes."""
     handles = []
     for label, role, marker, filled, dash in entries:
         (handle,) = axes.plot(
             [],
             [],
-            color=_light(role),
-            linestyle=_DASHES[dash],
+            color=light(role),
+            linestyle=DASHES[dash],
             linewidth=2.0,
             marker=marker,
             markersize=6,
-            markerfacecolor=_light(role) if filled else _light("paper"),
+            markerfacecolor=light(role) if filled else light("paper"),
             markeredgewidth=1.5,
             label=label,
         )
@@ -783,11 +786,11 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]], colu
     axes.figure.legend(
         handles=handles,
         loc="upper left",
-        bbox_to_anchor=(5 / _WIDTH, 1.0),
+        bbox_to_anchor=(5 / WIDTH, 1.0),
         ncols=columns,
         frameon=False,
         fontsize=10.5,
-        labelcolor=_light("ink"),
+        labelcolor=light("ink"),
         handlelength=2.4,
         handletextpad=0.5,
         columnspacing=1.4,
@@ -796,7 +799,8 @@ def _legend(axes: Axes, entries: Sequence[tuple[str, str, str, bool, str]], colu
     )
 
 
-def _light(role: str) -> str:
+def light(role: str) -> str:
+    """Give the colour of a role on a light page."""
     return PALETTE[role].light
 
 
@@ -804,9 +808,9 @@ def _arm_role(arm: str) -> str:
     return arm if arm in ("before", "control", "confessions") else "ink"
 
 
-def _slug(name: str, index: int) -> str:
-    slug = re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
-    return slug or str(index)
+def slug(name: str, index: int) -> str:
+    """Make a name fit for a file; where nothing is left of it, the index stands for it."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-") or str(index)
 
 
 # Words and rows

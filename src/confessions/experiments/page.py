@@ -146,7 +146,7 @@ def findings(results: Results) -> tuple[str, ...]:
             change = _change(_compliance(results.table(CONTROL, group)), _compliance(table))
             if change:
                 said.append(f"{where}: true compliance differs from the control arm's by {change}.")
-    return tuple(_unbroken(sentence) for sentence in said)
+    return tuple(unbroken(sentence) for sentence in said)
 
 
 def sections(results: Results, figures: Sequence[Figure]) -> tuple[Section, ...]:
@@ -335,13 +335,14 @@ def write_report(results: Results | Sequence[Path | str], folder: Path | str) ->
     try:
         folder.mkdir(parents=True, exist_ok=True)
         write_figures(results, folder / "figures")
-        _write_whole(path, text)
+        write_whole(path, text)
     except OSError as error:
         raise ReportError(f"cannot write the report to {folder}: {error}") from error
     return path
 
 
-def _write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """Write a file that appears only once it is whole."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(handle, "w", encoding="utf-8") as stream:
@@ -357,7 +358,7 @@ def _percent(rate: Rate) -> str:
     return "no cases" if rate.value is None else f"{100 * rate.value:.0f}\u00a0%"
 
 
-def _unbroken(sentence: str) -> str:
+def unbroken(sentence: str) -> str:
     """Set minus signs, dashes in ranges and spaces that do not break."""
     sentence = re.sub(r"(?<=\d)-(?=\d)", "\u2013", sentence)
     sentence = re.sub(r"(?<=[ (])-(?=\d)", "\u2212", sentence)
