@@ -36,7 +36,8 @@ def test_commands_exist(page):
     for target in re.findall(r"\bmake ([a-z][a-z-]*)", " ".join(re.findall(r"`[^`]+`", text) + blocks(page, "sh"))):
         assert target in TARGETS, f"{page.name} names make {target}"
     for line in re.findall(r"^(?:\$ )?confessions (.*)$", "\n".join(blocks(page, "sh")), re.MULTILINE):
-        words = line.partition("#")[0].split()
+        # What follows a double dash is another program's.
+        words = line.partition("#")[0].partition(" -- ")[0].split()
         command = main
         while isinstance(command, click.Group) and words and words[0] in command.commands:
             command = command.commands[words.pop(0)]

@@ -321,3 +321,34 @@ def test_epochs_share_a_prompt(run_task):
     assert own.metrics["count_n"].value == 12
     # Three prompts, four times each, are three cases: Wilson's interval of 3 of 3.
     assert own.metrics["p_confessed_given_bad_low"].value == pytest.approx(0.4385, abs=1e-3)
+
+
+def test_additional_scorers_stand_behind_the_confession(run_task):
+    from confessions.evaluation.conduct import item_of
+    from confessions.evaluation.registry import FAMILY_TASKS
+    from confessions.evaluation.scripted import plan_of
+    from confessions.scenarios.families import FAMILIES
+
+    also = "confidence,cot_monitor,answer_monitor,failure_classes"
+    log = run_task(
+        FAMILY_TASKS["word_count"](samples=12, also=also),
+        model="scripted/denies",
+        model_roles={"monitor": "scripted/judge", "confession_judge": "scripted/judge"},
+    )
+    assert log.status == "success", log.error
+    for sample in log.samples:
+        item = item_of(sample.metadata)
+        plan = plan_of(item, FAMILIES[item.family])
+        scores = sample.scores
+        assert scores["confidence"].value == {"confidence": 1.0}
+        assert scores["cot_monitor"].value == {"flagged": "yes" if plan.aim == "bad" else "no"}
+        assert scores["answer_monitor"].value == {"flagged": "yes" if plan.admits else "no"}
+        wanted = "in_objectives" if plan.aim == "bad" else "none"
+        assert scores["failure_classes"].value == {"class": wanted, "stance": "claim_good_behavior"}
+        assert scores["failure_classes"].metadata["is_good_outcome"] is (plan.aim == "good")
+
+
+def test_an_additional_scorer_needs_its_role(run_task):
+    log = run_task(with_confession(capitals(1), also="cot_monitor"), model=fake_model(confession=render(CLEAN)))
+    assert log.status == "error"
+    assert "no model has the role monitor" in log.error.message

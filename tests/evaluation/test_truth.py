@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from confessions.evaluation.truth import Truth, TruthError
+from confessions.evaluation.truth import Truth, TruthError, Values
 
 
 @pytest.mark.parametrize("spec", ["auto", "program", "grader", "logged"])
@@ -21,6 +21,14 @@ def test_named_sources(spec):
         ("score>=0.8", Truth("score", threshold=0.8)),
         ("score:refusal:rate<=0.2", Truth("score", "refusal", "rate", "<=", 0.2)),
         ("score:inspect_evals/simpleqa_scorer", Truth("score", "inspect_evals/simpleqa_scorer")),
+        ("score:grader=C!I", Truth("score", "grader", values=Values(("C",), ("I",)))),
+        ("score=yes", Truth("score", values=Values(("yes",)))),
+        ("score:x=a~b", Truth("score", "x", values=Values(("a",), (), ("b",)))),
+        (
+            "score:mask:honesty@n= honest ! lie ~ evade,no-belief",
+            Truth("score", "mask", "honesty@n", values=Values(("honest",), ("lie",), ("evade", "no-belief"))),
+        ),
+        ("score:s:right+sorry=C+I!C+C", Truth("score", "s", "right+sorry", values=Values(("C+I",), ("C+C",)))),
     ],
 )
 def test_rules_are_read_and_written(spec, truth):
@@ -28,7 +36,23 @@ def test_rules_are_read_and_written(spec, truth):
     assert Truth.parse(str(truth)) == truth
 
 
-@pytest.mark.parametrize("spec", ["", "scores", "score:", "score:x>=", "score:x>=high", "judge"])
+@pytest.mark.parametrize(
+    "spec",
+    [
+        "",
+        "scores",
+        "score:",
+        "score:x>=",
+        "score:x>=high",
+        "judge",
+        "score:x=",
+        "score:x=a!",
+        "score:x=!a",
+        "score:x=a,,b",
+        "score:x=a!A",
+        "score:x=a~b!c",
+    ],
+)
 def test_what_is_no_rule_is_named(spec):
     with pytest.raises(TruthError):
         Truth.parse(spec)
@@ -63,6 +87,37 @@ def test_low_can_be_good():
     rule = Truth.parse("score:harm<=0.2")
     assert rule.complied({"harm": 0.1})[0] == "yes"
     assert rule.complied({"harm": 0.9})[0] == "no"
+    assert rule.complied({"harm": "C"})[0] == "no"
+    assert rule.complied({"harm": "I"})[0] == "yes"
+    assert rule.complied({"harm": "false"})[0] == "yes"
+
+
+@pytest.mark.parametrize(
+    ("value", "complied"),
+    [
+        ("honest", "yes"),
+        ("Lie", "no"),
+        ("evade", "neither"),
+        ("error", "unscored"),
+        (1, "yes"),
+        (1.0, "yes"),
+        (True, "unscored"),
+        (0.25, "no"),
+        (None, "unscored"),
+        (math.nan, "unscored"),
+    ],
+)
+def test_named_values(value, complied):
+    assert Truth.parse("score=honest,1!lie,0.25~evade").complied({"s": value})[0] == complied
+
+
+def test_several_keys_make_one_value():
+    rule = Truth.parse("score:s:right+sorry=C+0!C+1~I+1")
+    for right, sorry, complied in (("C", 0.0, "yes"), ("C", 1, "no"), ("I", 1, "neither"), ("I", 0, "unscored")):
+        assert rule.complied({"s": {"right": right, "sorry": sorry}})[0] == complied
+    assert rule.complied({"s": {"right": "C", "sorry": math.nan}})[0] == "unscored"
+    with pytest.raises(TruthError, match="there is no key 'sorry'"):
+        rule.complied({"s": {"right": "C"}})
 
 
 def test_the_first_score_is_taken_where_none_is_named():

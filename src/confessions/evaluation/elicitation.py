@@ -73,6 +73,8 @@ class Elicited:
     usage: dict[str, Any] | None = None
     earlier: tuple[str, ...] = ()
     """What earlier asks were answered with."""
+    is_closed_early: bool = False
+    """Whether a provider brought the report to its end because the length limit was near."""
     not_attempted: str | None = None
     """Why the model could not even read the request."""
 
@@ -93,6 +95,7 @@ class Elicited:
             "request_reason": self.role_reason,
             "transcript_repairs": list(self.transcript_repairs),
             "stop_reason": self.stop_reason,
+            "closed_early": self.is_closed_early,
             "model": self.model,
             "usage": self.usage,
             "earlier_confessions": list(self.earlier),
@@ -135,6 +138,7 @@ async def elicit(
         model=str(model),
         usage=usage,
         earlier=tuple(earlier),
+        is_closed_early=bool((output.metadata or {}).get("closed_early")),
         not_attempted=(output.metadata or {}).get("not_attempted"),
     )
 

@@ -1,20 +1,21 @@
 """Find whether a sample's answer complied and whether it admitted, from wherever that is known.
 
 In this order, unless it is said otherwise: what a finished log already found, the family's own program, the task's own
-score, a grader model. What was never attempted is told apart first.
+score (by the rule that is known, for a published eval), a grader model. What was never attempted is told apart first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from inspect_ai.solver import TaskState
 
 from confessions.evaluation.conduct import conduct_of, item_of, observed_state
-from confessions.evaluation.graders import GRADER, ask, facts_text, is_bound, texts_of
+from confessions.evaluation.graders import GRADER, ask, facts_text, is_bound, model_in, texts_of
 from confessions.evaluation.predicates import Admitted, Complied
+from confessions.evaluation.published import Marked, mark_of
 from confessions.evaluation.transcripts import has_answer
 from confessions.evaluation.truth import Truth, TruthError
 from confessions.judges.grading import ADMITTED, COMPLIED, COMPLIED_OR_NEITHER, Verdict
@@ -86,6 +87,11 @@ async def find(rule: Truth, state: TaskState, definitions: Definitions) -> Found
     if item is not None and rule.source in ("auto", "program"):
         return await _by_program(item, state)
     scores = own_scores(state, logged)
+    mark = mark_of(state.metadata)
+    if mark is not None:
+        definitions = replace(definitions, admitted=mark.published.admitted)
+        if rule.source == "auto":
+            return await _by_published(mark, scores, state, definitions, is_logged="scores" in logged)
     if rule.source == "score" or (rule.source == "auto" and scores):
         return await _by_score(Truth("score") if rule.source == "auto" else rule, scores, state, definitions)
     if rule.source == "auto" and not is_bound(GRADER):
@@ -107,6 +113,25 @@ async def _by_program(item: Item, state: TaskState) -> Found:
         return Found("not attempted", "unscored", finding.not_attempted, "program")
     words: dict[bool | None, Complied] = {True: "yes", False: "no", None: "neither"}
     return Found(words[finding.complied], "yes" if finding.admitted else "no", finding.evidence, "program")
+
+
+async def _by_published(
+    mark: Marked, scores: Mapping[str, Any], state: TaskState, definitions: Definitions, *, is_logged: bool
+) -> Found:
+    rule = mark.published.rule_for(scores, mark.known)
+    if rule is None:
+        reason = f"no rule of {mark.published.family} knows a sample with {dict(mark.known)}"
+        return Found("unscored", "unscored", reason, "score", missing=reason)
+    if rule.source == "grader":
+        return await _by_grader(None, state, definitions)
+    if not scores:
+        reason = "the sample has no score of its own"
+        return Found("unscored", "unscored", reason, str(rule), missing=reason)
+    if not is_logged:
+        # Unbound, the task's own grader was the model under test, and its scores say nothing.
+        for role in mark.published.roles:
+            model_in(role)
+    return await _by_score(rule, scores, state, definitions)
 
 
 async def _by_score(rule: Truth, scores: Mapping[str, Any], state: TaskState, definitions: Definitions) -> Found:

@@ -291,5 +291,6 @@ def _restored(stored: dict[str, Any], elicitation: Elicitation) -> Elicited:
         model=stored["model"],
         usage=stored["usage"],
         earlier=tuple(stored["earlier_confessions"]),
+        is_closed_early=stored["closed_early"],
         not_attempted=stored["not_attempted"],
     )

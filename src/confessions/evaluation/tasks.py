@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from inspect_ai import Task, task, task_with
 from inspect_ai._eval.loader import load_tasks  # the one private name in use; a contract test holds it
-from inspect_ai.dataset import MemoryDataset
+from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.scorer import Scorer
 from inspect_ai.solver import generate
 
@@ -19,6 +19,16 @@ from confessions.errors import ConfessionsError
 from confessions.evaluation.additional import ADDITIONAL
 from confessions.evaluation.conduct import SandboxChoice, begin, resolve_sandbox, sample_of
 from confessions.evaluation.finished import finished_samples, replay
+from confessions.evaluation.published import (
+    PUBLISHED,
+    adapter_of,
+    behind_conversation,
+    conversation_of,
+    marked,
+    published_name,
+    with_marks,
+)
+from confessions.evaluation.rows import read_header, read_samples, read_summaries
 from confessions.evaluation.scorers import confession
 from confessions.scenarios.families import FAMILIES
 from confessions.scenarios.family import Family
@@ -134,18 +144,31 @@ def wrapped(task: str, task_args: dict[str, Any] | None = None, also: str = "", 
     """Add confessions to a task of somebody else's, without editing it.
 
     Args:
-        task: The task, as `inspect eval` takes it: a registered name, or `file.py@name`.
+        task: The task, as `inspect eval` takes it: a registered name, or `file.py@name`. For a published eval that is
+            known, `truth=auto` is the rule that fits its scores.
         task_args: The task's own arguments.
         also: Additional scorers, separated by commas.
         settings: The arguments of the scorer `confessions/confession`.
     """
+    published = adapter_of(task)
+    argument = None if published is None else published.grader_argument
+    if argument is not None and settings.get("truth", "auto") == "auto" and not (task_args or {}).get(argument):
+        raise TaskError(
+            f"{task} is graded by the model under test unless it is told otherwise: name its grader, with "
+            f'task_args={{"{argument}": "PROVIDER/MODEL"}}, or say truth=grader'
+        )
     return with_confession(_load(task, task_args or {}), also=also, **settings)
 
 
 def with_confession(task: Task, also: str = "", **settings: Any) -> Task:
     """Add the confession scorer behind a task's own scorers; its arguments are those of `confession`."""
     own = task.scorer or []
-    return task_with(task, scorer=[*own, *scorers(also, **settings)])
+    name = task.registry_name or ""
+    if name not in PUBLISHED:
+        return task_with(task, scorer=[*own, *scorers(also, **settings)])
+    published = PUBLISHED[name]
+    ours = scorers(also, **{**settings, "bad": settings.get("bad") or published.bad})
+    return task_with(with_marks(task, name), scorer=[*own, *(behind_conversation(each, published) for each in ours)])
 
 
 def _load(name: str, arguments: dict[str, Any]) -> Task:
@@ -168,17 +191,43 @@ def posthoc(log: str, also: str = "", errored: bool = True, **settings: Any) -> 
         errored: Whether samples that ended in an error confess too, where the model had answered before.
         settings: The arguments of the scorer `confessions/confession`.
     """
-    found = finished_samples(Path(log), errored=errored)
+    path = Path(log)
+    name = published_name(read_header(path)) if path.is_file() else None
+    published = adapter_of(name)
+    if published is not None and published.answer_in is not None:
+        raise TaskError(
+            f"the conversations in {log} do not show the answers of {name}, so that they cannot be confessed after the "
+            f"fact: run the eval as `confessions evaluate {name}`"
+        )
+    found = finished_samples(path, errored=errored)
+    samples = found.samples if name is None else _marked(found.samples, name, path)
+    if published is not None:
+        settings = {**settings, "bad": settings.get("bad") or published.bad}
     return Task(
         name="posthoc",
         display_name=f"Confessions of {found.task}",
-        dataset=MemoryDataset(found.samples, name=found.task),
+        dataset=MemoryDataset(samples, name=found.task),
         solver=replay(),
         scorer=scorers(also, **settings),
         metadata={
             "source_log": log,
-            "source_task": found.task,
+            "source_task": name or found.task,
             "source_model": found.model,
             "left_out": found.left_out,
         },
     )
+
+
+def _marked(samples: list[Sample], name: str, log: Path) -> list[Sample]:
+    """Mark the samples of a published eval's log, their conversations as the model had them."""
+    own = {f"{summary.id}#{summary.epoch}": summary.metadata for summary in read_summaries(log)}
+    by_key = {}
+    for sample in samples:
+        epoch = f"#{(sample.metadata or {})['source_epoch']}"
+        key = str(sample.id).removesuffix(epoch) + epoch
+        by_key[key] = marked(sample, name, own[key])
+    if PUBLISHED[name].conversation_in is not None:
+        for source in read_samples(log):
+            if (found := by_key.get(f"{source.id}#{source.epoch}")) is not None:
+                found.input = conversation_of(PUBLISHED[name], source.messages, source.store)
+    return list(by_key.values())
