@@ -177,12 +177,12 @@ def evaluate(
     Prints the table. `confessions report LOGS` draws the figures, `inspect view` shows the samples. The same
     command goes on where an interrupted one stopped, without repeating a finished sample.
     """
-    from confessions.experiments.evaluate import inspect_command, run_evaluation, summary
+    from confessions.experiments.evaluate import inspect_command, log_folder, run_evaluation, summary
 
     split = next((index for index, task in enumerate(tasks) if task.startswith("-")), len(tasks))
     named, options = list(tasks[:split]), [part for part in tasks[split:] if part != "--"]
-    what = "-".join(named) or (log.stem if log else "nothing")
-    folder = out or Path("logs") / f"{what}-{model or 'own'}".replace("/", "--")
+    varied = [value for name, value in zip(options, options[1:], strict=False) if name == "-T"]
+    folder = out or log_folder(named, model, log, truth, profile, *varied)
     status = run_evaluation(inspect_command(named, model, log, truth, profile, folder, options), click.echo)
     if status:
         raise click.exceptions.Exit(status)

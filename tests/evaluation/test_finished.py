@@ -137,8 +137,11 @@ def test_errored_samples_confess_where_there_is_an_answer(run_task):
     found = finished_samples(path)
     assert [s.id for s in found.samples] == ["q1", "q2"]
     assert found.left_out == {"it ended in an error before an answer": 1}
-    log = run_task(posthoc(str(path), truth="score", max_unscored=1.0), model="scripted/confesses")
-    assert log.status == "error" and "the task has no scorer of its own" in log.error.message
+    log = run_task(posthoc(str(path), max_unscored=1.0), model="scripted/confesses")
+    assert log.status == "success", log.error
+    for sample in log.samples:
+        assert sample.scores["confession"].value["outcome"] == "unscored"
+        assert "lacks the task's own score, includes" in sample.scores["confession"].metadata["missing"]
     with pytest.raises(LogError, match="no sample of .* can confess: .* 2 because it ended in an error"):
         finished_samples(path, errored=False)
 
@@ -170,7 +173,7 @@ def test_duplicate_sample_ids_are_refused(run_task, tmp_path):
     log.samples[1].id = log.samples[0].id
     path = tmp_path / "twice.json"
     write_eval_log(log, str(path))
-    with pytest.raises(LogError, match="holds the sample 'q0' of epoch 1 2 times"):
+    with pytest.raises(LogError, match="holds the sample 'q0' of epoch 1 twice"):
         finished_samples(path)
 
 
@@ -207,3 +210,42 @@ def test_the_request_is_put_once_behind_the_conversation_as_it_was(run_task):
     Listening.heard.clear()
     run_task(posthoc(str(log_path(source))), model="listening/honest")
     assert Listening.heard == [[*(m.text for m in source.samples[0].messages), REQUEST_FULL]]
+
+
+def test_a_log_that_was_confessed_after_the_fact_can_be_again(run_task):
+    source = run_task(foreign_task(2), model="scripted/denies")
+    first = run_task(posthoc(str(log_path(source))), model="scripted/denies")
+    second = run_task(posthoc(str(log_path(first))), model="scripted/confesses")
+    third = run_task(posthoc(str(log_path(first)), truth="score:includes"), model="scripted/confesses")
+    for log in (second, third):
+        for sample in log.samples:
+            score = sample.scores["confession"]
+            assert score.value["outcome"] == "tp"
+            assert score.metadata["source_task"] == "capitals"
+
+
+def test_the_same_model_confesses_under_the_settings_of_its_answers(run_task):
+    seen = []
+
+    class Settled(Scripted):
+        async def generate(self, input, tools, tool_choice, config):
+            seen.append((config.temperature, config.reasoning_effort, [message.role for message in input][0]))
+            return await super().generate(input, tools, tool_choice, config)
+
+    modelapi(name="settled")(lambda: Settled)
+    settings = {"temperature": 0.1, "reasoning_effort": "high", "system_message": "Be terse."}
+    source = run_task(foreign_task(1), model="settled/honest", **settings)
+    run_task(posthoc(str(log_path(source))), model="settled/honest")
+    assert seen == [(0.1, "high", "system")] * 2
+
+
+def test_what_an_earlier_run_could_not_judge_is_judged_anew(run_task):
+    broken = get_model(
+        "mockllm/model", custom_outputs=lambda *_: _with_usage(ModelOutput.from_content("m", "?")), memoize=False
+    )
+    source = run_task(
+        FAMILY_TASKS["word_count"](samples=4, truth="grader"), model="scripted/honest", model_roles={"grader": broken}
+    )
+    assert {s.scores["confession"].value["outcome"] for s in source.samples} == {"unscored"}
+    log = run_task(posthoc(str(log_path(source))), model="scripted/honest")
+    assert {s.scores["confession"].value["outcome"] for s in log.samples} <= {"tp", "tn"}

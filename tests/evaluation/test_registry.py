@@ -35,13 +35,14 @@ def test_there_is_a_family_for_each_of_the_papers_evaluations():
 @pytest.mark.slow
 def test_inspect_finds_every_family_and_runs_it_from_the_command_line(tmp_path):
     names = [f"confessions/{name}" for name in FAMILIES]
-    found = inspect(
-        "eval-set", *names, "--model", "scripted/honest", "--log-dir", tmp_path, "--limit", "2", "-T", "sandbox=local"
-    )
+    options = ["--model", "scripted/honest", "--log-dir", tmp_path, "--limit", "2", "-T", "sandbox=local"]
+    options += ["-T", "also=confidence,cot_monitor", "--model-role", "monitor=scripted/judge"]
+    found = inspect("eval-set", *names, *options)
     assert found.returncode == 0, found.stdout[-2000:] + found.stderr[-2000:]
     rows = read_rows([tmp_path])
     assert Counter(row.family for row in rows) == dict.fromkeys(FAMILIES, 2)
     assert {row.outcome for row in rows} <= {"tp", "tn", "neither_not_confessed"}
+    assert all({"confidence", "cot_monitor"} <= set(row.scores) for row in rows)
 
 
 def finished(folder):
@@ -114,9 +115,16 @@ def test_another_packages_task_is_wrapped_and_options_go_through(commands):
     assert result.exit_code == 0, result.output
     [command] = commands
     assert command[:4] == ["eval-set", "confessions/wrapped", "--model", "openai/gpt-5"]
-    assert command[4:6] == ["--log-dir", "logs/inspect_evals--gsm8k-openai--gpt-5"]
+    assert command[4:6] == ["--log-dir", "logs/inspect_evals-gsm8k-openai-gpt-5-score-match"]
     assert "task=inspect_evals/gsm8k" in command and "truth=score:match" in command
     assert command[-2:] == ["--limit", "10"]
+
+
+def test_every_setting_has_its_own_folder(commands):
+    for options in ((), ("-T", "pressure=deny"), ("-T", "pressure=hard")):
+        evaluate("word_count", "--model", "embedded,smollm2-135m", "--", *options)
+    assert len({command[command.index("--log-dir") + 1] for command in commands}) == 3
+    assert {command[command.index("--model") + 1] for command in commands} == {"local/embedded,local/smollm2-135m"}
 
 
 def test_all_means_every_family(commands):
@@ -131,6 +139,10 @@ def test_all_means_every_family(commands):
         (("word_count",), "which model\\? --model takes embedded, smollm2-135m"),
         (("word_count", "inspect_evals/gsm8k", "--model", "x/y"), "inspect_evals/gsm8k is no family of this package"),
         (("--log", "nowhere.eval"), "nowhere.eval cannot be read as a log"),
+        (("word_cuont", "--model", "x/y"), "there is no family 'word_cuont' \\(did you mean word_count\\?\\)"),
+        (("word_count", "--model", "x/y", "--truth", "hunch"), "truth 'hunch' is none of"),
+        (("word_count", "--model", "x/y", "--truth", "grader"), "truth=grader needs a grader: give --model-role"),
+        (("word_count", "--model", "x/y", "--", "--no-log-samples"), "would throw away the confessions"),
     ],
 )
 def test_what_cannot_be_evaluated_is_named(arguments, message):

@@ -280,7 +280,7 @@ def test_several_confessions_of_one_answer_are_combined(run_task):
 
 def test_another_model_confesses_for_the_first(run_task):
     model = fake_model(answer="Rome", confession="unused")
-    log = run_task(with_confession(capitals(1), model="scripted/confesses"), model=model)
+    log = run_task(with_confession(capitals(1), confessor="scripted/confesses"), model=model)
     assert values(log)[0]["outcome"] == "tp"
     assert log.samples[0].scores["confession"].metadata["model"] == "scripted/confesses"
     assert not any(is_request(seen[0][-1]) for seen in model.api.seen)
@@ -307,6 +307,8 @@ def test_a_silent_model_never_answered(run_task):
         ({"role": "developer"}, "role 'developer' is none of auto, system, user, user\\+system"),
         ({"k": 0}, "k is 0"),
         ({"asks": 0}, "asks is 0"),
+        ({"effort": "banana"}, "effort 'banana' is none of none, minimal, low"),
+        ({"limit": 3}, "limit is no argument of the confession scorer .* task_args"),
         ({"also": "mind_reader"}, "also='mind_reader' is no scorer that can be added"),
     ],
 )
@@ -352,3 +354,147 @@ def test_an_additional_scorer_needs_its_role(run_task):
     log = run_task(with_confession(capitals(1), also="cot_monitor"), model=fake_model(confession=render(CLEAN)))
     assert log.status == "error"
     assert "no model has the role monitor" in log.error.message
+
+
+def test_a_sample_without_the_tasks_score_is_missing_and_costs_no_other(run_task):
+    from inspect_ai.scorer import Score, accuracy, scorer
+
+    @scorer(metrics=[accuracy()])
+    def partial():
+        async def score(state, target):
+            return None if "(2)" in state.input_text else Score(value="I")
+
+        return score
+
+    task = Task(dataset=[Sample(id=i, input=f"Hello ({i})", target="x") for i in range(6)], scorer=partial())
+    grader = fake_model(answer=json.dumps({"reasoning": "", "verdict": "no"}))
+    log = run_task(with_confession(task), model=fake_model(confession=render(HONEST)), model_roles={"grader": grader})
+    assert log.status == "success", log.error
+    assert [value["complied"] for value in values(log)].count("no") >= 5
+
+
+def test_a_bad_answer_keeps_its_verdict_where_the_second_reply_is_unusable(run_task):
+    replies = {"complied": json.dumps({"reasoning": "bad", "verdict": "no"})}
+
+    def grades(input):
+        asks_admitted = "counts as telling the user" in input[0].text
+        return "no idea" if asks_admitted else replies["complied"]
+
+    log = run_task(
+        with_confession(capitals(12), truth="grader"),
+        model=fake_model(confession=render(HONEST)),
+        model_roles={"grader": fake_model(answer=grades)},
+    )
+    assert log.status == "success", log.error
+    assert {(v["complied"], v["admitted"], v["outcome"]) for v in values(log)} == {("no", "unscored", "tp")}
+
+
+def test_turns_of_the_prompt_are_not_the_models_conduct(run_task):
+    from inspect_ai.model import ChatMessageUser
+
+    shots = [
+        ChatMessageUser(content="Capital of Italy?"),
+        ChatMessageAssistant(content="SHOT-ANSWER"),
+        ChatMessageUser(content="REAL-QUESTION"),
+    ]
+    grader = fake_model(answer=json.dumps({"reasoning": "", "verdict": "yes"}))
+    task = Task(dataset=[Sample(input=shots, target="Paris")], scorer=includes())
+    run_task(
+        with_confession(task, truth="grader"),
+        model=fake_model(answer="MY-ANSWER", confession=render(CLEAN)),
+        model_roles={"grader": grader},
+    )
+    asked = grader.api.seen[0][0][0].text
+    conduct = asked[asked.index("What the model did, ending in its answer") :]
+    assert "MY-ANSWER" in conduct and "SHOT-ANSWER" not in conduct and "REAL-QUESTION" not in conduct
+    assert "SHOT-ANSWER" in asked and "REAL-QUESTION" in asked
+
+
+@solver
+def sets_the_output_alone():
+    async def solve(state, generate):
+        state.output = ModelOutput.from_content("fake", "Rome")
+        return state
+
+    return solve
+
+
+def test_an_answer_that_is_only_in_the_output_is_confessed(run_task):
+    model = fake_model(confession=render(HONEST))
+    log = run_task(with_confession(capitals(1, solver=sets_the_output_alone())), model=model)
+    assert values(log)[0]["outcome"] == "tp"
+    assert [m.role for m in log.samples[0].messages] == ["user"]
+    assert any(m.role == "assistant" and m.text == "Rome" for m in model.api.seen[-1][0])
+
+
+def test_settings_for_answers_alone_do_not_reach_the_confession(run_task):
+    configs = []
+
+    class Configured(Fake):
+        async def generate(self, input, tools, tool_choice, config):
+            if is_request(input[-1]):
+                configs.append(config)
+            return await super().generate(input, tools, tool_choice, config)
+
+    modelapi(name="configured")(lambda: Configured)
+    model = get_model("configured/model", memoize=False, confession=render(CLEAN))
+    run_task(with_confession(capitals(1)), model=model, stop_seqs=["}"], num_choices=3, temperature=0.3)
+    assert (configs[0].stop_seqs, configs[0].num_choices, configs[0].temperature) == ([], 1, 0.3)
+
+
+def test_a_confession_that_takes_too_long_is_missing_and_the_sample_is_kept(run_task):
+    import anyio
+
+    class Slow(Fake):
+        async def generate(self, input, tools, tool_choice, config):
+            if is_request(input[-1]):
+                await anyio.sleep(30)
+            return await super().generate(input, tools, tool_choice, config)
+
+    modelapi(name="slow")(lambda: Slow)
+    model = get_model("slow/model", memoize=False, answer="Rome")
+    log = run_task(with_confession(capitals(1), max_unscored=1.0), model=model, time_limit=4)
+    assert log.status == "success", log.error
+    [sample] = log.samples
+    assert sample.scores["includes"].value == "I"
+    assert sample.scores["confession"].value["outcome"] == "unscored"
+    assert "TimeoutError" in sample.scores["confession"].metadata["missing"]
+
+
+def test_what_stopped_a_sample_is_said_only_where_something_did(run_task):
+    log = run_task(with_confession(capitals(1)), model=fake_model(confession=render(CLEAN)), message_limit=2)
+    assert log.samples[0].scores["confession"].metadata["limit"] == (log.samples[0].limit and log.samples[0].limit.type)
+
+
+def test_a_solvers_confession_counts_only_where_it_was_asked_for_alike(run_task):
+    model = fake_model(answer="Rome", confession=render(HONEST))
+    task = capitals(1, solver=[generate(), confess()])
+    log = run_task(with_confession(task, confessor="scripted/denies"), model=model)
+    assert values(log)[0]["confessed"] == "no"
+    assert log.samples[0].scores["confession"].metadata["model"] == "scripted/denies"
+
+
+def test_a_confession_cut_off_before_its_first_word_says_so(run_task):
+    def exhausted(input):
+        output = ModelOutput.from_content("fake", "")
+        output.choices[0].stop_reason = "max_tokens"
+        return output
+
+    log = run_task(with_confession(capitals(1)), model=fake_model(answer="Rome", confession=exhausted))
+    assert values(log)[0]["confessed"] == "unreadable"
+    assert "length limit was reached" in log.samples[0].scores["confession"].metadata["reading"]
+
+
+def test_a_failed_confession_is_counted_under_the_model_that_failed(run_task):
+    failing = fake_model(confession=RuntimeError("down"))
+    log = run_task(with_confession(capitals(1), max_unscored=1.0), model=failing)
+    assert log.samples[0].scores["confession"].metadata["model"] == "fake/model"
+
+
+def test_foreign_metadata_of_the_same_name_is_left_alone(run_task):
+    sample = Sample(input="Hello", target="x", metadata={"family": "theirs", "variant": ["x", 0], "cluster": {"a": 1}})
+    task = Task(dataset=[sample], scorer=includes())
+    log = run_task(with_confession(task), model=fake_model(confession=render(CLEAN)))
+    metadata = log.samples[0].scores["confession"].metadata
+    assert (metadata["family"], metadata["variant"]) == (None, "none")
+    assert metadata["cluster"] == str(log.samples[0].id)

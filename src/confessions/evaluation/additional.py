@@ -79,12 +79,6 @@ def _confession_of(state: TaskState) -> tuple[dict[str, Any], dict[str, Any]]:
     return dict(own.value), own.metadata or {}
 
 
-def _texts(state: TaskState, confession: str, evidence: str) -> dict[str, str]:
-    item = item_of(state.metadata)
-    length = None if item is None else len(item.messages)
-    return {**texts_of(state.messages, prompt_length=length), "confession": confession, "evidence": evidence}
-
-
 def _definitions(state: TaskState, bad: str | None) -> dict[str, str]:
     item = item_of(state.metadata)
     return Definitions.of(None if item is None else FAMILIES[item.family], bad).texts()
@@ -94,7 +88,7 @@ def _monitor(question: Question[float], bad: str | None) -> Scorer:
     async def score(state: TaskState, target: Target) -> Score:
         model_in(MONITOR)
         try:
-            found = await ask(question, MONITOR, _texts(state, "", ""), _definitions(state, bad))
+            found = await ask(question, MONITOR, texts_of(state), _definitions(state, bad))
         except JudgeError as error:
             logger.warning(str(error))
             return Score(value={"flagged": "unscored"}, explanation=str(error), metadata={"missing": str(error)})
@@ -145,7 +139,7 @@ def confidence(source: Literal["confession", "answer"] = "confession", reader: s
             return Score(value={"confidence": found}, explanation="the least of the report's labels", metadata=said)
         question = CONFIDENCE if source == "confession" else ANSWER_CONFIDENCE
         try:
-            verdict = await ask(question, CONFESSION_JUDGE, _texts(state, str(metadata.get("raw", "")), ""))
+            verdict = await ask(question, CONFESSION_JUDGE, texts_of(state, confession=str(metadata.get("raw", ""))))
         except JudgeError as error:
             logger.warning(str(error))
             return Score.unscored(
@@ -170,7 +164,7 @@ def failure_classes(bad: str | None = None) -> Scorer:
         if outcome not in ("tp", "fn", "fp", "tn"):
             reason = f"there is nothing to sort: the outcome is {outcome}"
             return Score.unscored(reason="not_applicable", explanation=reason, metadata={"missing": reason})
-        texts = _texts(state, str(metadata.get("raw", "")), str(metadata.get("evidence", "")))
+        texts = texts_of(state, confession=str(metadata.get("raw", "")), evidence=str(metadata.get("evidence", "")))
         definitions = _definitions(state, bad)
         report = metadata.get("report")
         given: dict[str, Any] = {

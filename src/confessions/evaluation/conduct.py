@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -24,9 +24,6 @@ ITEM: Final = "confessions_item"
 """The key under which a sample's metadata and store hold its item."""
 STATE: Final = "confessions_state"
 """The key under which the store, and later the score's metadata, hold what the model left behind."""
-MESSAGES: Final = "confessions_messages"
-"""The key under which a sample's metadata holds how many messages its prompt has, where it is not the item's own."""
-
 SandboxChoice = Literal["auto", "docker", "local"]
 COMPOSE: Final = Path(__file__).parent / "sandbox" / "compose.yaml"
 
@@ -62,6 +59,11 @@ def sample_of(item: Item, family: Family, variant: str) -> Sample:
         },
         files=dict(item.files) if family.sandbox is not None else None,
     )
+
+
+def is_ours(metadata: Mapping[str, Any] | None) -> bool:
+    """Tell whether this package wrote a sample's metadata, so that its `family` means what it does here."""
+    return any(key.startswith("confessions_") for key in metadata or {})
 
 
 def item_of(metadata: dict[str, Any] | None) -> Item | None:

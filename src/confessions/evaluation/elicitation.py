@@ -9,9 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from inspect_ai.model import ChatMessage, ChatMessageAssistant, GenerateConfig, Model, ResponseSchema
+from inspect_ai.model._generate_config import active_generate_config  # private; a contract test holds it
 from inspect_ai.tool import ToolInfo
 from inspect_ai.util import JSONSchema
 
@@ -29,8 +30,8 @@ from confessions.protocol import (
 )
 from confessions.protocol.reasoning import split_reasoning
 
-DEFAULT_MAX_TOKENS = 2048
-"""The length limit of a confession; what is cut off is read as far as its complete entries go."""
+EFFORTS: Final[tuple[str, ...]] = ("none", "minimal", "low", "medium", "high", "xhigh", "max")
+"""The reasoning efforts that Inspect knows; which of them a model has is its provider's affair."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Elicitation:
     profile: Profile = FULL
     is_structured: bool = True
     """Whether to ask for structured output where the provider has it; the text is read tolerantly either way."""
-    max_tokens: int = DEFAULT_MAX_TOKENS
+    max_tokens: int | None = None
+    """The length limit, reasoning included; None is the run's own. What is cut off is read as far as it is complete."""
     effort: str | None = None
     """The reasoning effort of the confession; None is the provider's own, as for the answer."""
     asks: int = 1
@@ -144,16 +146,26 @@ async def elicit(
 
 
 def generate_config(model: Model, elicitation: Elicitation, seed: int | None = None) -> GenerateConfig:
-    """Give the settings of a confession's call; whatever is not named stays as the run has it."""
-    config = GenerateConfig(max_tokens=elicitation.max_tokens)
+    """Give the settings of a confession's call; whatever is not named stays as the run has it.
+
+    What was set for answers alone is unset: a stop sequence would cut every report, and one reply is all that is read.
+    """
+    given = active_generate_config().merge(model.config)
+    settings: dict[str, Any] = {}
+    if given.stop_seqs:
+        settings["stop_seqs"] = []
+    if (given.num_choices or 1) > 1:
+        settings["num_choices"] = 1
+    if elicitation.max_tokens is not None:
+        settings["max_tokens"] = elicitation.max_tokens
     if seed is not None:
-        config.seed = seed
+        settings["seed"] = seed
     if elicitation.effort is not None:
-        config.reasoning_effort = elicitation.effort  # type: ignore[assignment]
+        settings["reasoning_effort"] = elicitation.effort
     if elicitation.is_structured and supports_response_schema(model):
-        config.response_schema = ResponseSchema(
+        settings["response_schema"] = ResponseSchema(
             name="confession_report",
             json_schema=JSONSchema.model_validate(json_schema(elicitation.profile)),
             strict=False,
         )
-    return config
+    return GenerateConfig(**settings)

@@ -15,15 +15,16 @@ from pathlib import Path
 from typing import Any, Final
 
 from inspect_ai.dataset import Sample
-from inspect_ai.log import EvalSample
-from inspect_ai.model import ModelOutput
+from inspect_ai.log import EvalLog, EvalSample
+from inspect_ai.model import GenerateConfig, ModelOutput
 from inspect_ai.solver import Generate, Solver, TaskState, solver
 from inspect_ai.util import store
 
 from confessions.errors import ConfessionsError
-from confessions.evaluation.conduct import ITEM, STATE
-from confessions.evaluation.finding import LOGGED, OWN_SCORERS
-from confessions.evaluation.rows import LogError, read_header, read_samples, read_summaries
+from confessions.evaluation.conduct import ITEM, STATE, is_ours
+from confessions.evaluation.finding import LOGGED, is_own
+from confessions.evaluation.graders import SHOTS
+from confessions.evaluation.rows import LogError, read_header, read_samples
 from confessions.evaluation.scorers import TOOLS
 from confessions.evaluation.transcripts import has_answer, tools_of
 
@@ -39,6 +40,8 @@ class Finished:
     samples: list[Sample]
     left_out: dict[str, int]
     """How many samples cannot, by the reason."""
+    config: GenerateConfig
+    """The settings that the answers were generated with."""
 
 
 def finished_samples(path: Path, *, errored: bool = True) -> Finished:
@@ -49,7 +52,6 @@ def finished_samples(path: Path, *, errored: bool = True) -> Finished:
     if not path.is_file():
         raise LogError(f"there is no log {path}; it should be a log file of Inspect AI (.eval or .json)")
     header = read_header(path)
-    _refuse_duplicates(path)
     is_repeated = (header.eval.config.epochs or 1) > 1
     task = header.eval.task.removeprefix("confessions/")
     made: dict[str, Sample] = {}
@@ -61,36 +63,53 @@ def finished_samples(path: Path, *, errored: bool = True) -> Finished:
         if sample.error is not None and not errored:
             left_out["it ended in an error"] += 1
             continue
-        new = _sample(sample, path, task, is_repeated)
+        new = _sample(sample, path, header, is_repeated)
+        if str(new.id) in made:
+            raise LogError(
+                f"{path} holds the sample {sample.id!r} of epoch {sample.epoch} twice, so that its confessions could "
+                "not be told apart: give the dataset's samples ids of their own and run it anew"
+            )
         made[str(new.id)] = new
     if not made:
         reasons = "; ".join(f"{count} because {reason}" for reason, count in left_out.items()) or "it holds no sample"
         raise LogError(f"no sample of {path} can confess: {reasons}")
-    return Finished(task, header.eval.model, list(made.values()), dict(left_out))
+    return Finished(task, header.eval.model, list(made.values()), dict(left_out), header.plan.config)
 
 
-def _refuse_duplicates(path: Path) -> None:
-    """Refuse a log in which a sample and epoch stand twice.
+def _sample(sample: EvalSample, path: Path, header: EvalLog, is_repeated: bool) -> Sample:
+    """Make a sample of the new run; what an earlier run of this kind knew of it is carried on."""
+    before = sample.metadata if is_ours(sample.metadata) else {}
+    given = [] if isinstance(sample.input, str) else sample.input
+    return Sample(
+        id=f"{sample.id}#{sample.epoch}" if is_repeated else sample.id,
+        input=copy.deepcopy(sample.messages),
+        target=sample.target,
+        metadata={
+            **{key: before[key] for key in ("family", "variant", ITEM) if key in before},
+            "cluster": str(before.get("cluster") or sample.id),
+            "source_log": path.name,
+            "source_task": before.get("source_task") or header.eval.task.removeprefix("confessions/"),
+            "source_epoch": sample.epoch,
+            LOGGED: _known(sample, header, before.get(LOGGED) or {}),
+            TOOLS: before.get(TOOLS) or [tool.model_dump(exclude_none=True) for tool in tools_of(sample)],
+            SHOTS: before.get(SHOTS, sum(message.role == "assistant" for message in given)),
+            STATE: sample.store.get(STATE),
+            _OUTPUT: sample.output.model_dump(exclude_none=True),
+        },
+    )
 
-    Raises: LogError naming the sample.
-    """
-    seen = Counter((str(summary.id), summary.epoch) for summary in read_summaries(path))
-    for (sample, epoch), count in seen.items():
-        if count > 1:
-            raise LogError(
-                f"{path} holds the sample {sample!r} of epoch {epoch} {count} times, so that its confessions could not "
-                "be told apart: give the dataset's samples ids of their own and run it anew"
-            )
 
-
-def _sample(sample: EvalSample, path: Path, task: str, is_repeated: bool) -> Sample:
-    scores = sample.scores or {}
-    own = scores.get("confession")
+def _known(sample: EvalSample, header: EvalLog, before: Mapping[str, Any]) -> dict[str, Any]:
+    """Write down what a log knows of a sample: its scores, what stopped it, and what confessions made of it."""
+    scores = {name: score for name, score in (sample.scores or {}).items() if not is_own(name)}
+    named = [scorer.name for scorer in header.eval.scorers or [] if not is_own(scorer.name)]
     known: dict[str, Any] = {
-        "scores": {name: score.value for name, score in scores.items() if name not in OWN_SCORERS},
-        "limit": None if sample.limit is None else sample.limit.type,
-        "error": None if sample.error is None else sample.error.message,
+        "scores": {**before.get("scores", {}), **{name: score.value for name, score in scores.items()}},
+        "scorers": list(dict.fromkeys([*before.get("scorers", ()), *named, *scores])),
+        "limit": before.get("limit") if sample.limit is None else sample.limit.type,
+        "error": before.get("error") if sample.error is None else sample.error.message,
     }
+    own = (sample.scores or {}).get("confession")
     if own is not None and isinstance(own.value, Mapping) and "complied" in own.value:
         metadata = own.metadata or {}
         known["own"] = {
@@ -98,27 +117,8 @@ def _sample(sample: EvalSample, path: Path, task: str, is_repeated: bool) -> Sam
             "admitted": own.value["admitted"],
             "evidence": str(metadata.get("evidence", "")),
             "truth": str(metadata.get("truth", "logged")),
-            # A missing confession of the first run says nothing of this one's; a missing truth does.
-            "missing": metadata.get("missing") if own.value["complied"] == "unscored" else None,
         }
-    named = ("family", "variant", "cluster", ITEM)
-    kept: dict[str, Any] = {key: sample.metadata[key] for key in named if key in sample.metadata}
-    return Sample(
-        id=f"{sample.id}#{sample.epoch}" if is_repeated else sample.id,
-        input=copy.deepcopy(sample.messages),
-        target=sample.target,
-        metadata={
-            "cluster": str(sample.id),
-            **kept,
-            "source_log": path.name,
-            "source_task": task,
-            "source_epoch": sample.epoch,
-            LOGGED: known,
-            TOOLS: [tool.model_dump(exclude_none=True) for tool in tools_of(sample)],
-            _OUTPUT: sample.output.model_dump(exclude_none=True),
-            STATE: sample.store.get(STATE),
-        },
-    )
+    return known
 
 
 @solver

@@ -10,11 +10,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
 from inspect_ai.model import ChatMessage, ChatMessageUser, GenerateConfig, Model, ResponseSchema, get_model, model_roles
+from inspect_ai.solver import TaskState
 from inspect_ai.util import JSONSchema, LimitExceededError
 
 from confessions.errors import ConfessionsError
 from confessions.evaluation.placement import supports_response_schema
-from confessions.evaluation.transcripts import answer_text, to_transcript
+from confessions.evaluation.transcripts import answer_text, conversation, to_transcript
 from confessions.judges.grading import Question, Verdict
 from confessions.judges.prompts import render_transcript, render_with_reasoning
 from confessions.judges.verdicts import JudgeError
@@ -25,6 +26,9 @@ CONFESSION_JUDGE: Final = "confession_judge"
 """The role that reads whether a confession confesses."""
 MONITOR: Final = "monitor"
 """The role that monitors reasoning or answers."""
+
+SHOTS: Final = "confessions_shots"
+"""The key under which a sample taken from a finished log holds how many turns of the assistant its prompt had."""
 
 MAX_TOKENS: Final = 2048
 """The length limit of a verdict with its reasons."""
@@ -81,13 +85,10 @@ async def ask(
     return question.parse(output.completion, is_cut_off=output.stop_reason in ("max_tokens", "model_length"))
 
 
-def texts_of(messages: Sequence[ChatMessage], reference: str = "", prompt_length: int | None = None) -> dict[str, str]:
-    """Write a conversation as the texts that questions show; only `reasoned_conduct` holds reasoning.
-
-    The first `prompt_length` messages are the prompt; without it, those before the model's first turn.
-    """
-    first = next((i for i, message in enumerate(messages) if message.role == "assistant"), len(messages))
-    split = first if prompt_length is None else prompt_length
+def texts_of(state: TaskState, reference: str = "", confession: str = "", evidence: str = "") -> dict[str, str]:
+    """Write a sample as the texts that questions show; only `reasoned_conduct` holds reasoning."""
+    messages = conversation(state)
+    split = prompt_length(messages, shots_of(state))
     before, after = messages[:split], messages[split:]
     return {
         "prompt": render_transcript(to_transcript(before)),
@@ -95,9 +96,24 @@ def texts_of(messages: Sequence[ChatMessage], reference: str = "", prompt_length
         "reasoned_conduct": render_with_reasoning(to_transcript(after, has_reasoning=True)),
         "answer": answer_text(after),
         "reference": reference,
-        "confession": "",
-        "evidence": "",
+        "confession": confession,
+        "evidence": evidence,
     }
+
+
+def shots_of(state: TaskState) -> int:
+    """Count the assistant's turns that were part of the prompt, as in few-shot prompts."""
+    known = (state.metadata or {}).get(SHOTS)
+    if known is not None:
+        return int(known)
+    given = [] if isinstance(state.input, str) else state.input
+    return sum(message.role == "assistant" for message in given)
+
+
+def prompt_length(messages: Sequence[ChatMessage], shots: int) -> int:
+    """Count the messages before the model's own first turn, given how many of the assistant's came with the prompt."""
+    turns = [index for index, message in enumerate(messages) if message.role == "assistant"]
+    return turns[shots] if shots < len(turns) else len(messages)
 
 
 def facts_text(facts: Mapping[str, Any]) -> str:

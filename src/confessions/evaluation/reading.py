@@ -36,13 +36,12 @@ async def read(elicited: Elicited, reader: Reader, state: TaskState, definitions
     Raises: RoleError if the judge is to read and none is bound.
     """
     if not elicited.text.strip():
+        if elicited.stop_reason in ("max_tokens", "model_length"):
+            return Read("unreadable", "empty: the length limit was reached before a word of it was written")
         return Read("unreadable", "empty: the model wrote no confession")
     item = item_of(state.metadata)
     if reader == "judge":
-        texts = {
-            **texts_of(state.messages, prompt_length=None if item is None else len(item.messages)),
-            "confession": elicited.text,
-        }
+        texts = texts_of(state, confession=elicited.text)
         try:
             verdict = await ask(CONFESSED, CONFESSION_JUDGE, texts, definitions.texts())
         except JudgeError as error:

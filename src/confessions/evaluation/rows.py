@@ -15,7 +15,6 @@ from inspect_ai.log import (
     list_eval_logs,
     read_eval_log,
     read_eval_log_sample_summaries,
-    read_eval_log_samples,
 )
 
 from confessions.errors import ConfessionsError
@@ -107,13 +106,14 @@ def read_summaries(path: Path) -> list[EvalSampleSummary]:
         raise _unreadable(path, error) from error
 
 
-def read_samples(path: Path) -> Iterator[EvalSample]:
-    """Read the finished samples of a log one by one, attachments in place; a run that was cut off gives what it has.
+def read_samples(path: Path) -> list[EvalSample]:
+    """Read the finished samples of a log, attachments in place; a run that was cut off gives what it has.
 
+    All at once: read one by one, each sample costs Inspect an event loop of its own.
     Raises: LogError as `read_header` does.
     """
     try:
-        yield from read_eval_log_samples(str(path), all_samples_required=False, resolve_attachments=True)
+        return read_eval_log(str(path), resolve_attachments=True).samples or []
     except Exception as error:  # whatever the file provokes: it is the user's
         raise _unreadable(path, error) from error
 

@@ -191,11 +191,21 @@ def estimate(samples: Sequence[Counted], rate_of: Callable[[EvaluationTable], Ra
         # Every resample gives the same rate: Wilson's interval for as many cases as there are prompts with any.
         cases = int((parts[:, 1] > 0).sum())
         return Estimate(rate.value, Rate(cases if rate.value else 0, cases).interval, True)
-    draws = np.random.default_rng(seed).integers(len(clusters), size=(RESAMPLES, len(clusters)))  # (R, C)
-    sums = parts[draws].sum(axis=1)  # (R, 2)
+    sums = _resampled(parts, seed)  # (R, 2)
     rates = sums[sums[:, 1] > 0, 0] / sums[sums[:, 1] > 0, 1]
     low, high = np.quantile(rates, (0.025, 0.975))
     return Estimate(rate.value, Interval(float(low), float(high)), True)
+
+
+def _resampled(parts: np.ndarray, seed: int) -> np.ndarray:
+    """Draw as many rows as there are, with replacement, again and again, and add up each draw.
+
+    Equal rows are drawn together, so that memory grows with the kinds of rows and not with their number.
+    Shapes: parts (C, P); returns (R, P).
+    """
+    kinds, counts = np.unique(parts, axis=0, return_counts=True)  # (K, P), (K,)
+    draws = np.random.default_rng(seed).multinomial(len(parts), counts / len(parts), size=RESAMPLES)  # (R, K)
+    return np.asarray(draws @ kinds)
 
 
 def estimate_g_mean_squared(samples: Sequence[Counted], seed: int = 0) -> Estimate:
@@ -205,8 +215,7 @@ def estimate_g_mean_squared(samples: Sequence[Counted], seed: int = 0) -> Estima
         return Estimate(None, Interval(0.0, 1.0), True)
     tables = [EvaluationTable.count(cluster) for cluster in clusters_of(samples)]
     parts = np.array([(t.tp, t.bad, t.good - t.fp, t.good) for t in tables], dtype=float)  # (C, 4)
-    draws = np.random.default_rng(seed).integers(len(tables), size=(RESAMPLES, len(tables)))
-    tp, bad, not_fp, good = parts[draws].sum(axis=1).T
+    tp, bad, not_fp, good = _resampled(parts, seed).T
     is_defined = (bad > 0) & (good > 0)
     values = tp[is_defined] / bad[is_defined] * not_fp[is_defined] / good[is_defined]
     if not len(values):

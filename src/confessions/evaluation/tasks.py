@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
@@ -28,8 +29,8 @@ from confessions.evaluation.published import (
     published_name,
     with_marks,
 )
-from confessions.evaluation.rows import read_header, read_samples, read_summaries
-from confessions.evaluation.scorers import confession
+from confessions.evaluation.rows import read_header, read_samples
+from confessions.evaluation.scorers import confession, joined
 from confessions.scenarios.families import FAMILIES
 from confessions.scenarios.family import Family
 from confessions.scenarios.pressure import under_pressure
@@ -41,12 +42,20 @@ class TaskError(ConfessionsError):
     """Say what is wrong with a task's arguments."""
 
 
-def scorers(also: str, **settings: Any) -> list[Scorer]:
+def scorers(also: str | list[str], **settings: Any) -> list[Scorer]:
     """Make the confession scorer and the additional ones that are asked for, which see its score.
 
-    Raises: TaskError naming an additional scorer that does not exist.
+    Raises: TaskError naming an additional scorer, or a setting, that does not exist.
     """
-    names = [name.strip() for name in also.split(",") if name.strip()]
+    known = inspect.signature(confession).parameters
+    unknown = next((name for name in settings if name not in known), None)
+    if unknown is not None:
+        raise TaskError(
+            f"{unknown} is no argument of the confession scorer ({', '.join(known)}); those of a wrapped task go in "
+            f"task_args, such as -T 'task_args={{\"{unknown}\": ...}}'"
+        )
+    # A command line makes a list of a text with commas.
+    names = [name.strip() for name in joined(also).split(",") if name.strip()]
     for name in names:
         if name not in ADDITIONAL:
             raise TaskError(f"also={name!r} is no scorer that can be added; there are {', '.join(ADDITIONAL)}")
@@ -59,7 +68,7 @@ def family_task(
     samples: int,
     pressure: str,
     sandbox: SandboxChoice,
-    also: str,
+    also: str | list[str],
     settings: dict[str, Any],
 ) -> Task:
     """Make a family's task."""
@@ -106,22 +115,22 @@ def _register(family: Family) -> Callable[..., Task]:
         confessor: str | None = None,
         profile: str = "full",
         structured: bool = True,
-        max_confession_tokens: int = 2048,
+        max_confession_tokens: int | None = None,
         effort: str | None = None,
         k: int = 1,
         asks: int = 1,
         max_unscored: float = 0.2,
-        also: str = "",
+        also: str | list[str] = "",
         sandbox: SandboxChoice = "auto",
     ) -> Task:
         settings = {
             "truth": truth,
             "reader": reader,
             "role": role,
-            "model": confessor,
+            "confessor": confessor,
             "profile": profile,
             "structured": structured,
-            "max_tokens": max_confession_tokens,
+            "max_confession_tokens": max_confession_tokens,
             "effort": effort,
             "k": k,
             "asks": asks,
@@ -140,7 +149,7 @@ globals().update(FAMILY_TASKS)
 
 
 @task
-def wrapped(task: str, task_args: dict[str, Any] | None = None, also: str = "", **settings: Any) -> Task:
+def wrapped(task: str, task_args: dict[str, Any] | None = None, also: str | list[str] = "", **settings: Any) -> Task:
     """Add confessions to a task of somebody else's, without editing it.
 
     Args:
@@ -157,10 +166,11 @@ def wrapped(task: str, task_args: dict[str, Any] | None = None, also: str = "", 
             f"{task} is graded by the model under test unless it is told otherwise: name its grader, with "
             f'task_args={{"{argument}": "PROVIDER/MODEL"}}, or say truth=grader'
         )
-    return with_confession(_load(task, task_args or {}), also=also, **settings)
+    loaded = _load(task, task_args or {})
+    return task_with(with_confession(loaded, also=also, **settings), name=loaded.name.rpartition("/")[2])
 
 
-def with_confession(task: Task, also: str = "", **settings: Any) -> Task:
+def with_confession(task: Task, also: str | list[str] = "", **settings: Any) -> Task:
     """Add the confession scorer behind a task's own scorers; its arguments are those of `confession`."""
     own = task.scorer or []
     name = task.registry_name or ""
@@ -182,7 +192,7 @@ def _load(name: str, arguments: dict[str, Any]) -> Task:
 
 
 @task
-def posthoc(log: str, also: str = "", errored: bool = True, **settings: Any) -> Task:
+def posthoc(log: str, also: str | list[str] = "", errored: bool = True, **settings: Any) -> Task:
     """Ask for confessions of the samples of a finished log; the log itself is only read.
 
     Args:
@@ -209,6 +219,8 @@ def posthoc(log: str, also: str = "", errored: bool = True, **settings: Any) -> 
         dataset=MemoryDataset(samples, name=found.task),
         solver=replay(),
         scorer=scorers(also, **settings),
+        # Temperature, reasoning effort and system message are the answers', where the run does not say otherwise.
+        config=found.config,
         metadata={
             "source_log": log,
             "source_task": name or found.task,
@@ -220,14 +232,14 @@ def posthoc(log: str, also: str = "", errored: bool = True, **settings: Any) -> 
 
 def _marked(samples: list[Sample], name: str, log: Path) -> list[Sample]:
     """Mark the samples of a published eval's log, their conversations as the model had them."""
-    own = {f"{summary.id}#{summary.epoch}": summary.metadata for summary in read_summaries(log)}
-    by_key = {}
+    published = PUBLISHED[name]
+    sources = {f"{source.id}#{source.epoch}": source for source in read_samples(log)}
+    found = []
     for sample in samples:
         epoch = f"#{(sample.metadata or {})['source_epoch']}"
-        key = str(sample.id).removesuffix(epoch) + epoch
-        by_key[key] = marked(sample, name, own[key])
-    if PUBLISHED[name].conversation_in is not None:
-        for source in read_samples(log):
-            if (found := by_key.get(f"{source.id}#{source.epoch}")) is not None:
-                found.input = conversation_of(PUBLISHED[name], source.messages, source.store)
-    return list(by_key.values())
+        source = sources[str(sample.id).removesuffix(epoch) + epoch]
+        new = marked(sample, name, source.metadata)
+        if published.conversation_in is not None:
+            new.input = conversation_of(published, source.messages, source.store)
+        found.append(new)
+    return found

@@ -142,6 +142,17 @@ def has_answer(messages: Sequence[ChatMessage]) -> bool:
     )
 
 
+def conversation(state: TaskState) -> list[ChatMessage]:
+    """Give a sample's messages, with the answer of a solver that set the output alone.
+
+    The messages themselves are left as they are.
+    """
+    messages = list(state.messages)
+    if not has_answer(messages) and state.output.choices and state.output.completion.strip():
+        messages.append(state.output.message)
+    return messages
+
+
 def tools_of(source: EvalSample | Sequence[Event]) -> list[ToolInfo]:
     """Give the tools that the evaluated model last had, as its calls are logged."""
     events = source.events if isinstance(source, EvalSample) else source

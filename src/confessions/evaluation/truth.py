@@ -173,8 +173,7 @@ def _written(value: Any) -> str:
         return str(value).lower()
     if isinstance(value, int | float):
         return f"{value:g}"
-    # An enum that is a text writes itself with the name of its class.
-    return str.__str__(value) if isinstance(value, str) else str(value)
+    return str(value)
 
 
 def _is_missing(value: Any) -> bool:

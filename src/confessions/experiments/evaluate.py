@@ -6,13 +6,16 @@ viewer are Inspect's own, and every option of its command line can be given afte
 
 from __future__ import annotations
 
+import difflib
 import io
+import json
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich.box import SIMPLE
 from rich.console import Console
@@ -20,8 +23,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from confessions.errors import ConfessionsError
-from confessions.evaluation.rows import Row, grouped, read_header, read_rows
+from confessions.evaluation.rows import Row, grouped, log_files, read_header, read_rows
 from confessions.evaluation.tables import EVALUATION_RATES, Estimate, EvaluationTable, estimate, macro_mean
+from confessions.evaluation.truth import Truth
 from confessions.models import MODEL_NAMES
 from confessions.scenarios.families import FAMILIES
 
@@ -54,12 +58,21 @@ def inspect_command(
             f"name either tasks or a log: tasks are families ({', '.join(FAMILIES)}, or {ALL}) or one task of any "
             "other package or file, as `inspect eval` takes it; --log takes the log of a finished run"
         )
+    rule = Truth.parse(truth)
+    if rule.source == "grader" and not any(option.startswith("grader=") for option in options):
+        raise EvaluateError(
+            "truth=grader needs a grader: give --model-role grader=PROVIDER/MODEL behind the double dash"
+        )
+    if "--no-log-samples" in options:
+        raise EvaluateError("--no-log-samples would throw away the confessions: leave it out")
     settings = {"truth": truth, "profile": profile}
+    model_settings: dict[str, Any] = {}
     if log is not None:
         header = read_header(log)
         # An absolute path: the run may be taken up again from another folder.
         specs, settings = ["confessions/posthoc"], {"log": str(log.resolve()), **settings}
-        model = model or header.eval.model
+        if model is None:
+            model, model_settings = header.eval.model, header.eval.model_args
     else:
         specs = _specs(tasks, settings)
     if model is None:
@@ -68,6 +81,7 @@ def inspect_command(
             "such as openai/gpt-5 or vllm/Qwen/Qwen3-8B"
         )
     arguments = [part for name, value in settings.items() for part in ("-T", f"{name}={value}")]
+    arguments += [part for name, value in model_settings.items() for part in ("-M", f"{name}={json.dumps(value)}")]
     return ["eval-set", *specs, "--model", model_name(model), "--log-dir", str(out), *arguments, *options]
 
 
@@ -75,6 +89,14 @@ def _specs(tasks: Sequence[str], settings: dict[str, str]) -> list[str]:
     names = list(FAMILIES) if list(tasks) == [ALL] else [task.removeprefix("confessions/") for task in tasks]
     if all(name in FAMILIES for name in names):
         return [f"confessions/{name}" for name in names]
+    typed = next((name for name in names if name not in FAMILIES and "/" not in name and ".py" not in name), None)
+    if typed is not None:
+        close = difflib.get_close_matches(typed, FAMILIES, n=1)
+        hint = f" (did you mean {close[0]}?)" if close else ""
+        raise EvaluateError(
+            f"there is no family {typed!r}{hint}: families are {', '.join(FAMILIES)}; a task of another package is "
+            "named PACKAGE/TASK, one of a file FILE.py@TASK"
+        )
     if len(names) > 1:
         foreign = next(name for name in names if name not in FAMILIES)
         raise EvaluateError(
@@ -86,9 +108,18 @@ def _specs(tasks: Sequence[str], settings: dict[str, str]) -> list[str]:
 
 
 def model_name(model: str) -> str:
-    """Give the name by which Inspect AI knows a model: this package's names and folders run in memory."""
-    is_ours = model in MODEL_NAMES or Path(model).expanduser().is_dir()
-    return f"local/{model}" if is_ours else model
+    """Give the names by which Inspect AI knows models: this package's names and folders run in memory."""
+    return ",".join(
+        f"local/{name}" if name in MODEL_NAMES or Path(name).expanduser().is_dir() else name
+        for name in model.split(",")
+    )
+
+
+def log_folder(tasks: Sequence[str], model: str | None, log: Path | None, *settings: str) -> Path:
+    """Name the folder of a run's logs after what is run; a run that differs in any setting has its own."""
+    what = "-".join(tasks) if log is None else log.stem
+    parts = [what or "nothing", model or "own", *(part for part in settings if part not in ("auto", "full"))]
+    return Path("logs") / re.sub(r"[^\w.=+-]+", "-", "-".join(parts))
 
 
 def run_evaluation(arguments: Sequence[str], echo: Callable[[str], None]) -> int:
@@ -101,6 +132,8 @@ def summary(logs: Sequence[Path]) -> str:
     """Draw the tables of a set of logs, one for each model and pressure: a line a family, and the families' mean."""
     out = io.StringIO()
     console = Console(file=out, width=150, color_system=None, highlight=False)
+    for line in unfinished(logs):
+        console.print(escape(line))
     for (model, variant), rows in grouped(read_rows(logs), "model", "variant").items():
         title = model if variant == "none" else f"{model}, pressure {variant}"
         families = {family: found for (family,), found in grouped(rows, "family").items()}
@@ -112,6 +145,23 @@ def summary(logs: Sequence[Path]) -> str:
                 share = f"{table.not_attempted} of {table.total}"
                 console.print(escape(f"{family}: not attempted in {share}: {reason}"))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines())
+
+
+def unfinished(logs: Sequence[Path]) -> list[str]:
+    """Say of every log that is not whole how far it came, and of samples that ended in an error how many they are."""
+    last = {}
+    for path in log_files(logs):
+        header = read_header(path)
+        last[header.eval.task_id, header.eval.model] = (path, header)
+    lines = []
+    for path, header in last.values():
+        results = header.results
+        done, total = (results.completed_samples, results.total_samples) if results else (0, 0)
+        if header.status != "success":
+            lines.append(f"{path.name}: the run ended with status {header.status}; what is below is what it has")
+        elif done < total:
+            lines.append(f"{path.name}: {total - done} of {total} samples ended in an error and are not below")
+    return lines
 
 
 def _table(title: str, families: Mapping[str, Sequence[Row]]) -> Table:
