@@ -39,8 +39,9 @@ docs: $(VENV)/.demo  ## write docs/reference.md from --help, docs/families.md fr
 	$(BIN)/python -m confessions.experiments.cards > docs/families.md
 	$(BIN)/python -m confessions.experiments.readme README.md
 
-bench: $(VENV)/.dev  ## time what a confession adds to a training step
+bench: $(VENV)/.dev  ## time what a confession adds to a training step, and to a finished log
 	$(BIN)/python benchmarks/step_time.py
+	$(BIN)/python benchmarks/posthoc_overhead.py
 
 # One thread, so that the numbers do not depend on how many cores there are.
 results: export OMP_NUM_THREADS = 1
