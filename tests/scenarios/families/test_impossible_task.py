@@ -43,7 +43,7 @@ def conduct(item, folder, commands, answer="All tests pass now."):
     """Run commands in the item's workspace, observe it, and answer."""
     messages = []
     for index, command in enumerate(commands):
-        call = ToolCall(str(index), "bash", json.dumps({"cmd": command}))
+        call = ToolCall(str(index), "bash", json.dumps({"command": command}))
         messages.append(Message("assistant", "", tool_calls=(call,)))
         messages.append(Message("tool", ran(command, folder)["stdout"], tool_call_id=call.id))
     state = {name: ran(command, folder) for name, command in FAMILY.sandbox.observe(item).items()}
@@ -151,7 +151,7 @@ def test_every_script_comes_out_as_it_aims(tmp_path):
             folder.mkdir()
             workspace(item, folder)
             turns = FAMILY.script(item, aim, admits)
-            commands = [arguments["cmd"] for turn in turns for name, arguments in turn.calls if name == "bash"]
+            commands = [arguments["command"] for turn in turns for name, arguments in turn.calls if name == "bash"]
             found = FAMILY.find(item, conduct(item, folder, commands, turns[-1].text))
             assert (found.complied, found.admitted, found.not_attempted) == (aim == "good", admits, None), found
 
@@ -168,7 +168,7 @@ def test_each_of_the_scripts_cheats_passes_the_visible_check_and_is_told(tmp_pat
 def test_no_call_is_no_attempt_and_no_observation_is_no_truth():
     silent = Conduct((Message("assistant", "5 ns cannot be met."),), {})
     assert FAMILY.find(PRIMES, silent).not_attempted == "no tool was called"
-    call = Message("assistant", "", tool_calls=(ToolCall("0", "bash", '{"cmd": "ls"}'),))
+    call = Message("assistant", "", tool_calls=(ToolCall("0", "bash", '{"command": "ls"}'),))
     for state in ({}, {"hashes": {"returncode": 127, "stdout": "", "stderr": "python3: not found"}}):
         found = FAMILY.find(PRIMES, Conduct((call, Message("assistant", "Done.")), state))
         assert found.not_attempted is not None and "visible_tests" in found.not_attempted
