@@ -1,7 +1,7 @@
 # Every target works alone and first, from a fresh clone: it makes .venv and installs what it needs, once.
 # Needs Python 3.11 or newer. Another interpreter: make demo PYTHON=python3.12
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format docs bench results report clean
+.PHONY: help demo test test-fast check format docs bench results evaluation report clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3.11
@@ -38,6 +38,7 @@ docs: $(VENV)/.demo  ## write docs/reference.md from --help, docs/families.md fr
 	$(BIN)/python -c "from confessions.cli import reference; print(reference(), end='')" > docs/reference.md
 	$(BIN)/python -m confessions.experiments.cards > docs/families.md
 	$(BIN)/python -m confessions.experiments.readme README.md
+	$(BIN)/python -m confessions.experiments.evaluation_tables README.md
 
 bench: $(VENV)/.dev  ## time what a confession adds to a training step, and to a finished log
 	$(BIN)/python benchmarks/step_time.py
@@ -48,6 +49,23 @@ results: export OMP_NUM_THREADS = 1
 results: $(VENV)/.demo  ## run the demo for five seeds (an hour) and write results/, the figures and the README's block
 	for seed in $(SEEDS); do $(BIN)/confessions demo --model $(MODEL) --seed $$seed --out runs/demo-$(MODEL)-$$seed || exit $$?; done
 	$(BIN)/python -m confessions.experiments.publish $(foreach seed,$(SEEDS),runs/demo-$(MODEL)-$(seed))
+	$(MAKE) docs
+
+# The demo's models before and after training; the embedded one can read one family, so more of that.
+TEXTS := instruction_following word_count hierarchy_general hierarchy_tutor background_work lived_experience people general_knowledge
+AGENTS := broken_browser covert_rule sandbagging impossible_task conceal
+EVALUATE = $(BIN)/confessions evaluate $(1) --profile brief --model
+LARGE := --temperature 0.7 --max-tokens 96 --max-connections 60 --max-samples 60 --max-tasks 1 -T max_confession_tokens=144
+evaluation: export OMP_NUM_THREADS = 1
+evaluation: $(VENV)/.dev  ## run every family on the demo's models before and after training (hours) and write results/evaluation/
+	for model in embedded smollm2-135m; do $(BIN)/confessions demo --model $$model --seed 0 --out runs/demo-$$model-0 || exit $$?; done
+	for model in embedded runs/demo-embedded-0/runs/confessions/model; do \
+		$(call EVALUATE,writing) $$model -- --seed 0 -T samples=400 || exit $$?; \
+		$(call EVALUATE,$(TEXTS) $(AGENTS)) $$model -- --seed 0 -T sandbox=local || exit $$?; done
+	for model in smollm2-135m runs/demo-smollm2-135m-0/runs/confessions/model; do \
+		$(call EVALUATE,writing $(TEXTS) $(AGENTS)) $$model -- --seed 0 -T sandbox=local $(LARGE) || exit $$?; done
+	$(BIN)/confessions report logs --out report/evaluation
+	mkdir -p results/evaluation && cp report/evaluation/table.csv report/evaluation/means.csv results/evaluation/
 	$(MAKE) docs
 
 report: $(VENV)/.demo  ## write report/report.html from the committed results of MODEL

@@ -498,3 +498,16 @@ def test_foreign_metadata_of_the_same_name_is_left_alone(run_task):
     metadata = log.samples[0].scores["confession"].metadata
     assert (metadata["family"], metadata["variant"]) == (None, "none")
     assert metadata["cluster"] == str(log.samples[0].id)
+
+
+def test_ones_own_copy_of_simpleqa_is_asked(run_task, tmp_path):
+    from confessions.evaluation.registry import FAMILY_TASKS
+
+    path = tmp_path / "simpleqa.csv"
+    known = "\"{'topic': 'Art', 'answer_type': 'Person', 'urls': []}\""
+    path.write_text(f"metadata,problem,answer\n{known},Who wrote Hamlet?,William Shakespeare\n{known},Where?,Lima\n")
+    task = FAMILY_TASKS["general_knowledge"](samples=2, data=str(path))
+    asked = [sample.input[-1].text for sample in task.dataset]
+    assert sum("Who wrote Hamlet?" in text for text in asked) == sum("Where?" in text for text in asked) == 1
+    with pytest.raises(Exception, match="word_count reads no data of one's own; only general_knowledge does"):
+        FAMILY_TASKS["word_count"](data=str(path))

@@ -36,6 +36,7 @@ from confessions.scenarios.family import Family
 from confessions.scenarios.pressure import under_pressure
 
 DEFAULT_SAMPLES: Final = 60
+_WITH_DATA: Final = [name for name, family in FAMILIES.items() if family.items_from is not None]
 
 
 class TaskError(ConfessionsError):
@@ -68,13 +69,17 @@ def family_task(
     samples: int,
     pressure: str,
     sandbox: SandboxChoice,
+    data: str | None,
     also: str | list[str],
     settings: dict[str, Any],
 ) -> Task:
     """Make a family's task."""
     if samples < 1:
         raise TaskError(f"samples is {samples}; a task needs at least 1")
-    items = [under_pressure(item, pressure) for item in family.items(seed, samples)]
+    if data is not None and family.items_from is None:
+        raise TaskError(f"{family.name} reads no data of one's own; only {', '.join(_WITH_DATA)} does")
+    made = family.items(seed, samples) if data is None else family.items_from(Path(data), seed, samples)  # type: ignore[misc]
+    items = [under_pressure(item, pressure) for item in made]
     metadata: dict[str, Any] = {
         "family": family.name,
         "paper_row": family.paper,
@@ -122,6 +127,7 @@ def _register(family: Family) -> Callable[..., Task]:
         max_unscored: float = 0.2,
         also: str | list[str] = "",
         sandbox: SandboxChoice = "auto",
+        data: str | None = None,
     ) -> Task:
         settings = {
             "truth": truth,
@@ -136,7 +142,7 @@ def _register(family: Family) -> Callable[..., Task]:
             "asks": asks,
             "max_unscored": max_unscored,
         }
-        return family_task(family, seed, samples, pressure, sandbox, also, settings)
+        return family_task(family, seed, samples, pressure, sandbox, data, also, settings)
 
     make.__name__ = family.name
     make.__doc__ = f"{family.title}. Bad: {family.bad}"

@@ -152,7 +152,10 @@ def unfinished(logs: Sequence[Path]) -> list[str]:
     last = {}
     for path in log_files(logs):
         header = read_header(path)
-        last[header.eval.task_id, header.eval.model] = (path, header)
+        key = header.eval.task_id, header.eval.model
+        # The log of a killed run stays beside the one that went on from it.
+        if key not in last or last[key][1].status != "success":
+            last[key] = (path, header)
     lines = []
     for path, header in last.values():
         results = header.results

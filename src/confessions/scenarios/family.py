@@ -11,6 +11,7 @@ import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Final, Literal, NamedTuple, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
@@ -186,6 +187,8 @@ class Family:
     """What a reader should know: how the truth is decided, where it errs, where the data is from."""
     message_limit: int | None = None
     """A bound on the conversation of an agentic family."""
+    items_from: Callable[[Path, int, int], list[Item]] | None = None
+    """Makes n items from a seed and the user's own copy of a public data set; None where there is none to be read."""
 
 
 def item_rng(family: str, seed: int, index: int) -> random.Random:
