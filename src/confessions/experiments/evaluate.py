@@ -23,7 +23,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from confessions.errors import ConfessionsError
-from confessions.evaluation.rows import EvalLog, Row, grouped, log_files, read_header, read_rows
+from confessions.evaluation.rows import Row, grouped, log_files, read_header, read_rows
 from confessions.evaluation.tables import EVALUATION_RATES, Estimate, EvaluationTable, estimate, macro_mean
 from confessions.evaluation.truth import Truth
 from confessions.models import MODEL_NAMES
@@ -149,7 +149,7 @@ def summary(logs: Sequence[Path]) -> str:
 
 def unfinished(logs: Sequence[Path]) -> list[str]:
     """Say of every log that is not whole how far it came, and of samples that ended in an error how many they are."""
-    last: dict[tuple[str, str], tuple[Path, EvalLog]] = {}
+    last: dict[tuple[str, str], tuple[Path, Any]] = {}
     for path in log_files(logs):
         header = read_header(path)
         key = header.eval.task_id, header.eval.model
