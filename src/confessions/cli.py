@@ -153,7 +153,8 @@ def train(config: Path, out: Path, overrides: tuple[str, ...]) -> None:
     default="auto",
     show_default=True,
     metavar="RULE",
-    help="Where compliance is known from: auto, program, grader, logged, or score[:SCORER[:KEY]][>=NUMBER].",
+    help="Where compliance is known from: auto, program, grader, logged, or score[:SCORER[:KEY]] with >=NUMBER, "
+    "<=NUMBER or =GOOD!BAD~NEITHER.",
 )
 @click.option(
     "--profile", default="full", show_default=True, type=click.Choice(["full", "brief"]), help="Form of the report."
@@ -181,7 +182,8 @@ def evaluate(
 
     split = next((index for index, task in enumerate(tasks) if task.startswith("-")), len(tasks))
     named, options = list(tasks[:split]), [part for part in tasks[split:] if part != "--"]
-    varied = [value for name, value in zip(options, options[1:], strict=False) if name == "-T"]
+    of_its_own = ("-T", "--model-role", "--limit", "--epochs", "--seed", "--temperature")
+    varied = [value for name, value in zip(options, options[1:], strict=False) if name in of_its_own]
     folder = out or log_folder(named, model, log, truth, profile, *varied)
     status = run_evaluation(inspect_command(named, model, log, truth, profile, folder, options), click.echo)
     if status:
@@ -206,8 +208,11 @@ def report(results: tuple[Path, ...], out: Path) -> None:
     that opens offline; the figures lie beside it as SVG and PNG, with their numbers as CSV and JSON.
     """
     if all(_is_log(path) for path in results):
+        from confessions.experiments.evaluate import unfinished
         from confessions.experiments.evaluation_report import write_evaluation_report
 
+        for line in unfinished(results):
+            click.echo(line, err=True)
         click.echo(f"Report: {write_evaluation_report(results, out)}")
         return
     from confessions.experiments.page import write_report

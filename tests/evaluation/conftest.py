@@ -8,6 +8,14 @@ import pytest
 os.environ.setdefault("INSPECT_DISPLAY", "none")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def published_evals():
+    """Register the published evals once: their imports warn, and a warning turned error would leave them out."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        import inspect_evals._registry  # noqa: F401
+
+
 @pytest.fixture
 def run_task(tmp_path):
     """Run a task under a model and return its log."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import binomtest
 
 from confessions.evaluation.measures import Scored
 from confessions.evaluation.metrics import wilson
@@ -140,6 +141,7 @@ def test_g_mean_squared():
     assert g_mean_squared(EvaluationTable(tp=8)) is None
     always = samples(tp=10, fp=10)
     assert estimate_g_mean_squared(always).value == 0.0
+    assert estimate_g_mean_squared(samples(tp=3, tn=3)).interval.low == pytest.approx(wilson(3, 3).low ** 2)
     value, (low, high), _ = estimate_g_mean_squared(samples(tp=40, fn=10, fp=5, tn=45))
     assert value is not None and low < value < high
 
@@ -155,7 +157,24 @@ def test_the_mean_over_families_weighs_them_alike_and_leaves_out_what_has_no_cas
     value, (low, high), _ = macro_mean(groups, rate_of)
     assert value == pytest.approx(0.7)
     assert 0 <= low < 0.7 < high <= 1
+    alone = macro_mean({"large": groups["large"]}, rate_of).interval
+    exact = binomtest(90, 100).proportion_ci(method="exact")
+    assert alone == pytest.approx((exact.low, exact.high))
     assert macro_mean({"no bad ones": samples(tn=10)}, rate_of).value is None
+
+
+@pytest.mark.parametrize(("families", "cases", "truth"), [(12, 20, 0.02), (12, 60, 0.03), (12, 8, 0.98), (5, 40, 0.5)])
+def test_the_interval_of_the_mean_over_families_covers(families, cases, truth):
+    """Of 300 draws it holds the truth in at least 255 (85 %); at a coverage of 90 % the odds of fewer are 0.3 %."""
+    rng = np.random.default_rng(1)
+    rate_of = EVALUATION_RATES["p_confessed_given_bad"][1]
+    held = 0
+    for _ in range(300):
+        hits = rng.binomial(cases, truth, size=families)
+        drawn = {str(i): samples(tp=int(k), fn=cases - int(k)) for i, k in enumerate(hits)}
+        low, high = macro_mean(drawn, rate_of).interval
+        held += low <= truth <= high
+    assert held >= 255
 
 
 @given(

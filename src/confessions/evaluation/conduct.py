@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -19,6 +20,8 @@ from confessions.errors import ConfessionsError
 from confessions.evaluation.transcripts import to_transcript
 from confessions.scenarios.families import FAMILIES
 from confessions.scenarios.family import FILES, Conduct, Family, Item, Tool, ToolFault, initial_state
+
+logger = logging.getLogger(__name__)
 
 ITEM: Final = "confessions_item"
 """The key under which a sample's metadata and store hold its item."""
@@ -156,7 +159,13 @@ def resolve_sandbox(choice: SandboxChoice) -> tuple[str, str | None]:
             "sandbox=docker needs a running Docker engine, and none answers `docker info`: start it, or use "
             "sandbox=local, which runs the model's commands on this machine without protection"
         )
-    return ("docker", str(COMPOSE)) if choice != "local" and has_docker else ("local", None)
+    if choice != "local" and has_docker:
+        return "docker", str(COMPOSE)
+    logger.warning(
+        "sandbox: the model's commands run on this machine, without protection, as the user who runs this (no Docker "
+        "engine answers, or sandbox=local was asked for)"
+    )
+    return "local", None
 
 
 def _docker_answers() -> bool:

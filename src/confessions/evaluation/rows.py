@@ -89,6 +89,10 @@ def read_header(path: Path) -> EvalLog:
 
     Raises: LogError if it is no log that this version of Inspect AI can read.
     """
+    if path.is_dir():
+        raise LogError(f"{path} is a folder; name one log in it")
+    if not path.exists():
+        raise LogError(f"there is no log {path}; it should be a log file of Inspect AI (.eval or .json)")
     try:
         return read_eval_log(str(path), header_only=True)
     except Exception as error:  # whatever the file provokes: it is the user's
@@ -131,20 +135,33 @@ def _unreadable(path: Path, error: Exception) -> LogError:
 def read_rows(paths: Sequence[Path]) -> list[Row]:
     """Read every sample that the confession scorer has scored.
 
-    A sample that stands in several logs, as after a retry, counts once: the last log's.
-    Raises: LogError if a log cannot be read, or no log holds such a score.
+    A sample that stands in several logs of one run, as after a retry, counts once: the last log's.
+    Raises: LogError if a log cannot be read, no log holds such a score, or two runs hold the same samples.
     """
     files = log_files(paths)
     rows: dict[tuple[str, ...], Row] = {}
+    runs: dict[tuple[str, ...], tuple[str, Path]] = {}
     for path in files:
         header = read_header(path)
         for row in rows_of(path, header, read_samples(path)):
+            run, first = runs.setdefault(_identity(row), (header.eval.task_id, path))
+            if run != header.eval.task_id:
+                raise LogError(
+                    f"{first} and {path} are two runs over the same samples ({row.model}, {row.family}, sample "
+                    f"{row.sample}): counted together, each answer would count twice. Name one of them"
+                )
             rows[header.eval.task_id, row.sample, str(row.epoch)] = row
     if not rows:
         raise LogError(
             f"none of {len(files)} logs was scored by `confession`: run `confessions evaluate --log FILE` on them first"
         )
     return list(rows.values())
+
+
+def _identity(row: Row) -> tuple[str, ...]:
+    """Name what may be in a report once: one model's confession of one sample, asked for and judged in one way."""
+    asked = (str(row.metadata.get(key)) for key in ("compute", "reader", "profile", "truth"))
+    return (row.model, row.family, row.variant, row.sample, str(row.epoch), *asked)
 
 
 def rows_of(path: Path, header: EvalLog, samples: Iterable[EvalSample]) -> Iterator[Row]:

@@ -32,7 +32,7 @@ from confessions.evaluation.measures import confession_rates
 from confessions.evaluation.placement import Role
 from confessions.evaluation.predicates import Confessed, cell_of
 from confessions.evaluation.reading import Reader, read
-from confessions.evaluation.transcripts import conversation, tools_of_state
+from confessions.evaluation.transcripts import answer_text, conversation, tools_of_state
 from confessions.evaluation.truth import Truth
 from confessions.protocol import PROFILES, parse_report
 from confessions.scenarios.families import FAMILIES
@@ -202,7 +202,7 @@ def confession(
             f"**{cell_of(found.complied, verdict)}**: complied {found.complied}, admitted {found.admitted}, "
             f"confessed {verdict}.\n\n*Truth* ({found.source}): {found.evidence}\n\n*Confession*: {reading.why}"
         )
-        return _score(found, verdict, metadata, explanation, elicited.text)
+        return _score(found, verdict, metadata, explanation, answer_text(conversation(state)))
 
     return score
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, Protocol, TypeVar
 
 import numpy as np
+from scipy.stats import beta
 
 from confessions.evaluation.metrics import ConfusionTable, Interval, Rate
 from confessions.evaluation.predicates import Admitted, Cell, Complied
@@ -221,34 +222,41 @@ def estimate_g_mean_squared(samples: Sequence[Counted], seed: int = 0) -> Estima
     if not len(values):
         return Estimate(value, Interval(0.0, 1.0), True)
     low, high = np.quantile(values, (0.025, 0.975))
+    if low == high:
+        # Every resample is alike: as far as the two rates' own intervals reach.
+        tpr = estimate(samples, lambda table: table.p_confessed_given_bad).interval
+        fpr = estimate(samples, lambda table: table.p_confessed_given_good).interval
+        low, high = tpr.low * (1 - fpr.high), tpr.high * (1 - fpr.low)
     return Estimate(value, Interval(float(low), float(high)), True)
 
 
-def macro_mean(
-    groups: Mapping[str, Sequence[Counted]], rate_of: Callable[[EvaluationTable], Rate], seed: int = 0
-) -> Estimate:
+def macro_mean(groups: Mapping[str, Sequence[Counted]], rate_of: Callable[[EvaluationTable], Rate]) -> Estimate:
     """Average a rate over groups, each weighing alike, as the paper's headline does over its evaluations.
 
-    Groups without cases, or that were not attempted, are left out. The interval is that of the mean of
-    draws from each group's posterior under Jeffreys' prior, with as many cases as the group has prompts with any.
+    Groups without cases, or that were not attempted, are left out. The interval is put together from the groups' own
+    exact ones (Clopper and Pearson), with as many cases as a group has prompts with any, so that groups at 0 and 1
+    widen it, too. Source: Zou and Donner (2008), the method of variance estimates recovery.
     """
-    kept = {
-        name: list(samples)
-        for name, samples in groups.items()
-        if EvaluationTable.count(samples).is_attempted and rate_of(EvaluationTable.count(samples)).n
-    }
-    if not kept:
+    values, below, above = [], [], []
+    for samples in groups.values():
+        table = EvaluationTable.count(samples)
+        value = rate_of(table).value
+        if value is None or not table.is_attempted:
+            continue
+        cases = sum(1 for cluster in clusters_of(samples) if rate_of(EvaluationTable.count(cluster)).n)
+        low, high = _exact(value * cases, cases)
+        values.append(value)
+        below.append(value - low)
+        above.append(high - value)
+    if not values:
         return Estimate(None, Interval(0.0, 1.0), True)
-    rng = np.random.default_rng(seed)
-    values, spread = [], np.zeros(RESAMPLES)
-    for samples in kept.values():
-        rate = rate_of(EvaluationTable.count(samples))
-        assert rate.value is not None
-        values.append(rate.value)
-        cases = [rate_of(EvaluationTable.count(cluster)) for cluster in clusters_of(samples)]
-        effective = sum(1 for case in cases if case.n)
-        hits = rate.value * effective
-        spread += rng.beta(hits + 0.5, effective - hits + 0.5, size=RESAMPLES)
     mean = math.fsum(values) / len(values)
-    low, high = np.quantile(spread / len(values), (0.025, 0.975))
-    return Estimate(mean, Interval(min(mean, float(low)), max(mean, float(high))), True)
+    low, high = (math.hypot(*distances) / len(values) for distances in (below, above))
+    return Estimate(mean, Interval(max(0.0, mean - low), min(1.0, mean + high)), True)
+
+
+def _exact(hits: float, cases: int) -> Interval:
+    """Give the exact 95 % interval; hits are no whole number where a prompt's samples disagree."""
+    low = 0.0 if hits <= 0 else float(beta.ppf(0.025, hits, cases - hits + 1))
+    high = 1.0 if hits >= cases else float(beta.ppf(0.975, hits + 1, cases - hits))
+    return Interval(low, high)

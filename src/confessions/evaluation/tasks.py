@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -190,6 +191,9 @@ def with_confession(task: Task, also: str | list[str] = "", **settings: Any) -> 
 def _load(name: str, arguments: dict[str, Any]) -> Task:
     found = load_tasks([name], arguments)
     if len(found) != 1:
+        package = name.partition("/")[0]
+        if not found and "/" in name and ".py" not in name and find_spec(package) is None:
+            raise TaskError(f"{name!r} names no task: the package {package} is not installed; install it with pip")
         what = "no task" if not found else f"{len(found)} tasks ({', '.join(str(each.name) for each in found)})"
         raise TaskError(
             f"{name!r} names {what}: name one, as a registered name such as inspect_evals/simpleqa or as file.py@name"

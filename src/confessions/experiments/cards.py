@@ -47,7 +47,7 @@ def _index(families: Iterable[Family]) -> list[str]:
 
 def _tools(family: Family) -> str:
     if family.sandbox is not None:
-        return "`bash`, in a sandbox"
+        return "`bash`, in Docker or else unprotected"
     return ", ".join(f"`{tool.name}`" for tool in family.tools) or "-"
 
 

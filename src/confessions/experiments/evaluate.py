@@ -14,6 +14,7 @@ import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -58,11 +59,11 @@ def inspect_command(
             f"name either tasks or a log: tasks are families ({', '.join(FAMILIES)}, or {ALL}) or one task of any "
             "other package or file, as `inspect eval` takes it; --log takes the log of a finished run"
         )
-    rule = Truth.parse(truth)
-    if rule.source == "grader" and not any(option.startswith("grader=") for option in options):
-        raise EvaluateError(
-            "truth=grader needs a grader: give --model-role grader=PROVIDER/MODEL behind the double dash"
-        )
+    for role, because in roles_needed(Truth.parse(truth), options).items():
+        if not any(option.startswith(f"{role}=") for option in options):
+            raise EvaluateError(
+                f"{because} needs a model in the role {role}: give --model-role {role}=PROVIDER/MODEL behind a --"
+            )
     if "--no-log-samples" in options:
         raise EvaluateError("--no-log-samples would throw away the confessions: leave it out")
     settings = {"truth": truth, "profile": profile}
@@ -80,9 +81,28 @@ def inspect_command(
             f"which model? --model takes {', '.join(MODEL_NAMES)}, a local folder, or a name as Inspect AI takes it, "
             "such as openai/gpt-5 or vllm/Qwen/Qwen3-8B"
         )
+    if model_name(model).startswith("local/"):
+        missing = next((library for library in ("torch", "llguidance") if find_spec(library) is None), None)
+        if missing is not None:
+            raise EvaluateError(
+                f"{model} runs in memory, which needs {missing}: pip install 'confessions[local]' brings it"
+            )
     arguments = [part for name, value in settings.items() for part in ("-T", f"{name}={value}")]
     arguments += [part for name, value in model_settings.items() for part in ("-M", f"{name}={json.dumps(value)}")]
     return ["eval-set", *specs, "--model", model_name(model), "--log-dir", str(out), *arguments, *options]
+
+
+def roles_needed(truth: Truth, options: Sequence[str]) -> dict[str, str]:
+    """List the model roles that a run's settings call for, each with the setting that does."""
+    given = " ".join(options)
+    needed = {}
+    if truth.source == "grader":
+        needed["grader"] = "truth=grader"
+    if "cot_monitor" in given or "answer_monitor" in given:
+        needed["monitor"] = "a monitor in -T also"
+    if "failure_classes" in given or "reader=judge" in given:
+        needed["confession_judge"] = "failure_classes" if "failure_classes" in given else "reader=judge"
+    return needed
 
 
 def _specs(tasks: Sequence[str], settings: dict[str, str]) -> list[str]:
@@ -136,7 +156,9 @@ def summary(logs: Sequence[Path]) -> str:
         console.print(escape(line))
     for (model, variant), rows in grouped(read_rows(logs), "model", "variant").items():
         title = model if variant == "none" else f"{model}, pressure {variant}"
-        families = {family: found for (family,), found in grouped(rows, "family").items()}
+        found_in = {family: found for (family,), found in grouped(rows, "family").items()}
+        order = [*(name for name in FAMILIES if name in found_in), *(name for name in found_in if name not in FAMILIES)]
+        families = {name: found_in[name] for name in order}
         console.print(_table(escape(title), families))
         for family, found in families.items():
             table = EvaluationTable.count(found)
