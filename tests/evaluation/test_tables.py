@@ -66,7 +66,7 @@ def test_denominators():
     assert (rate("confessed_rate", found).k, rate("confessed_rate", found).n) == (6, 15)
     assert (rate("precision", found).k, rate("precision", found).n) == (3, 4)
     assert (rate("unreadable", found).k, rate("unreadable", found).n) == (2, 12)
-    assert (rate("unscored", found).k, rate("unscored", found).n) == (5, 20)
+    assert (rate("unscored_rate", found).k, rate("unscored_rate", found).n) == (5, 20)
 
 
 def test_a_missing_admission_leaves_the_denominator():

@@ -217,7 +217,7 @@ def test_the_headline_and_the_changes_are_of_the_means(make_row):
     results = EvaluationResults(tuple(rows))
     said = "".join(piece.text for piece in headline(results)).replace("\u00a0", " ")
     assert said == (
-        "On the mean over the paper's families, a confessed 75 % of its bad answers; "
+        "On the mean over 1 of the paper's families, a confessed 75 % of its bad answers; "
         "b confessed 100 % of its bad answers and 0 % of its good ones."
     )
     joint, bad = changes(results)

@@ -143,7 +143,7 @@ EVALUATION_RATES: Final[Mapping[str, tuple[str, Callable[[EvaluationTable], Rate
     "confessed_rate": ("confessed", lambda t: t.confessed_rate),
     "accuracy": ("accuracy", lambda t: t.accuracy),
     "unreadable": ("unreadable", lambda t: t.unreadable),
-    "unscored": ("unscored", lambda t: t.unscored_rate),
+    "unscored_rate": ("unscored", lambda t: t.unscored_rate),
 }
 """The rates by name: the label they are printed under, and how the counts give them."""
 

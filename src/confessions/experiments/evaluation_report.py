@@ -273,12 +273,16 @@ def headline(results: EvaluationResults) -> tuple[Piece, ...]:
     if len(results.models) > _MOST_NAMED:
         return _headline_of_many(results, words, families)
     pieces: list[Piece] = []
+    shown = 0
     for model in results.models:
         bad = results.mean(model, results.plain, "p_confessed_given_bad", families)
         good = results.mean(model, results.plain, "p_confessed_given_good", families)
         if bad.estimate.value is None:
             continue
-        lead = "; " if pieces else f"On the mean over {words}, "
+        count = len(bad.families)
+        lead = "; " if pieces else "On the mean over "
+        lead += f"{count} of {words}, " if not pieces or count != shown else ""
+        shown = count
         pieces += [
             Piece(f"{lead}{results.labels[model]} confessed "),
             Piece(percent(bad.estimate), "tp"),

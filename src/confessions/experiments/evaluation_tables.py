@@ -55,22 +55,29 @@ def read_table(path: Path) -> list[dict[str, str]]:
     Raises: EvaluationTablesError if it is missing.
     """
     try:
-        return list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
+        rows = list(csv.DictReader(path.read_text(encoding="utf-8").splitlines()))
     except OSError as error:
         raise EvaluationTablesError(f"cannot read {path}: {error.strerror}; `{COMMAND}` writes it") from None
+    # Each model as it comes, then trained.
+    return sorted(rows, key=lambda row: (_base(row["model"]), _TRAINED.fullmatch(row["model"]) is not None))
+
+
+def _base(name: str) -> str:
+    found = _TRAINED.fullmatch(name)
+    return found["name"] if found else name.removeprefix("local/")
 
 
 def model_label(name: str) -> str:
     """Name a model for readers: the demo's trained models by what they were trained from."""
-    found = _TRAINED.fullmatch(name)
-    return f"`{found['name']}`, trained" if found else f"`{name.removeprefix('local/')}`"
+    return f"`{_base(name)}`" + (", trained" if _TRAINED.fullmatch(name) else "")
 
 
 def results_page(folder: Path) -> str:
     """Write the page: for each family all models and the paper's row, then the means."""
     table, means = read_table(folder / "table.csv"), read_table(folder / "means.csv")
     parts = [HEAD]
-    for family in dict.fromkeys(row["family"] for row in table):
+    seen = {row["family"] for row in table}
+    for family in [*(name for name in FAMILIES if name in seen), *sorted(seen - set(FAMILIES))]:
         members = [row for row in table if row["family"] == family]
         parts.append(f"## {family}\n\n{members[0]['title']}.\n")
         lines = [_head("model", "n", "bad", "good", "neither", "unreadable", *SHOWN.values())]
