@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -312,8 +313,20 @@ def _flat(name: str, found: Estimate) -> dict[str, float | None]:
     return {name: round(found.value, 5), f"{name}_low": round(low, 5), f"{name}_high": round(high, 5)}
 
 
+_TRAINED = re.compile(r"(?:local/)?(?:.*/)?runs/demo-(?P<name>.+)-\d+/runs/confessions/model/?")
+
+
+def trained_from(model: str) -> str | None:
+    """Name the model that a demo's run has trained with confessions; None for any other model."""
+    found = _TRAINED.fullmatch(model)
+    return found["name"] if found else None
+
+
 def _shortened(model: str, most: int = 32) -> str:
-    """Keep as many of a name's last parts as fit."""
+    """Keep as many of a name's last parts as fit; a demo's trained model is named by what it was trained from."""
+    base = trained_from(model)
+    if base is not None:
+        return f"{base}, trained"
     if len(model) <= most:
         return model
     end = model[-most:]

@@ -6,14 +6,13 @@ Both are made by `make docs` from `results/evaluation/`, which `confessions repo
 from __future__ import annotations
 
 import csv
-import re
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Final
 
 from confessions.errors import ConfessionsError
-from confessions.experiments.evaluation_results import PaperRow, paper_mean, paper_table
+from confessions.experiments.evaluation_results import PaperRow, paper_mean, paper_table, trained_from
 from confessions.experiments.readme import with_block
 from confessions.scenarios.families import FAMILIES
 
@@ -28,8 +27,6 @@ SHOWN: Final[Mapping[str, str]] = {
     "joint_fn": "joint false negatives",
 }
 """The rates that the tables show, by their columns, with their labels."""
-
-_TRAINED = re.compile(r"local/.*runs/demo-(?P<name>.+)-(?P<seed>\d+)/runs/confessions/model")
 
 HEAD: Final = f"""\
 # Evaluation results
@@ -59,17 +56,16 @@ def read_table(path: Path) -> list[dict[str, str]]:
     except OSError as error:
         raise EvaluationTablesError(f"cannot read {path}: {error.strerror}; `{COMMAND}` writes it") from None
     # Each model as it comes, then trained.
-    return sorted(rows, key=lambda row: (_base(row["model"]), _TRAINED.fullmatch(row["model"]) is not None))
+    return sorted(rows, key=lambda row: (_base(row["model"]), trained_from(row["model"]) is not None))
 
 
 def _base(name: str) -> str:
-    found = _TRAINED.fullmatch(name)
-    return found["name"] if found else name.removeprefix("local/")
+    return trained_from(name) or name.removeprefix("local/")
 
 
 def model_label(name: str) -> str:
     """Name a model for readers: the demo's trained models by what they were trained from."""
-    return f"`{_base(name)}`" + (", trained" if _TRAINED.fullmatch(name) else "")
+    return f"`{_base(name)}`" + (", trained" if trained_from(name) else "")
 
 
 def results_page(folder: Path) -> str:
