@@ -182,7 +182,7 @@ def evaluate(
 
     split = next((index for index, task in enumerate(tasks) if task.startswith("-")), len(tasks))
     named, options = list(tasks[:split]), [part for part in tasks[split:] if part != "--"]
-    of_its_own = ("-T", "--model-role", "--limit", "--epochs", "--seed", "--temperature")
+    of_its_own = ("-T", "--model-role", "--seed", "--temperature")
     varied = [value for name, value in zip(options, options[1:], strict=False) if name in of_its_own]
     folder = out or log_folder(named, model, log, truth, profile, *varied)
     status = run_evaluation(inspect_command(named, model, log, truth, profile, folder, options), click.echo)

@@ -205,6 +205,16 @@ def listening():
     return Listening
 
 
+def test_two_runs_over_the_same_samples_are_not_counted_together(run_task, tmp_path):
+    for _ in range(2):
+        run_task(FAMILY_TASKS["word_count"](samples=3), log_dir=str(tmp_path / "twice"))
+    with pytest.raises(LogError, match="are two runs over the same samples .*word_count.* Name one of them"):
+        read_rows([tmp_path / "twice"])
+    run_task(FAMILY_TASKS["word_count"](samples=3), log_dir=str(tmp_path / "varied"))
+    run_task(FAMILY_TASKS["word_count"](samples=3, k=3), log_dir=str(tmp_path / "varied"))
+    assert len(read_rows([tmp_path / "varied"])) == 6
+
+
 def test_the_request_is_put_once_behind_the_conversation_as_it_was(run_task):
     source = run_task(foreign_task(1), model="scripted/honest")
     Listening.heard.clear()

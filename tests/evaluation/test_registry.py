@@ -138,11 +138,16 @@ def test_all_means_every_family(commands):
         ((), "name either tasks or a log"),
         (("word_count",), "which model\\? --model takes embedded, smollm2-135m"),
         (("word_count", "inspect_evals/gsm8k", "--model", "x/y"), "inspect_evals/gsm8k is no family of this package"),
-        (("--log", "nowhere.eval"), "nowhere.eval cannot be read as a log"),
+        (("--log", "nowhere.eval"), "there is no log nowhere.eval"),
         (("word_cuont", "--model", "x/y"), "there is no family 'word_cuont' \\(did you mean word_count\\?\\)"),
         (("word_count", "--model", "x/y", "--truth", "hunch"), "truth 'hunch' is none of"),
-        (("word_count", "--model", "x/y", "--truth", "grader"), "truth=grader needs a grader: give --model-role"),
+        (
+            ("word_count", "--model", "x/y", "--truth", "grader"),
+            "truth=grader needs a model in the role grader: give --model-role",
+        ),
         (("word_count", "--model", "x/y", "--", "--no-log-samples"), "would throw away the confessions"),
+        (("word_count", "--model", "x/y", "--", "-T", "also=cot_monitor"), "needs a model in the role monitor"),
+        (("word_count", "--model", "x/y", "--", "-T", "reader=judge"), "needs a model in the role confession_judge"),
     ],
 )
 def test_what_cannot_be_evaluated_is_named(arguments, message):
