@@ -34,7 +34,7 @@ format: $(VENV)/.dev  ## format the code
 	$(BIN)/ruff check --fix-only --quiet .
 	$(BIN)/ruff format .
 
-docs: $(VENV)/.demo  ## write docs/reference.md from --help, docs/families.md from the families, and the README's results from results/
+docs: $(VENV)/.dev  ## write docs/reference.md from --help, docs/families.md from the families, and the README's results from results/
 	$(BIN)/python -c "from confessions.cli import reference; print(reference(), end='')" > docs/reference.md
 	$(BIN)/python -m confessions.experiments.cards > docs/families.md
 	$(BIN)/python -m confessions.experiments.readme README.md
