@@ -54,17 +54,17 @@ results: $(VENV)/.demo  ## run the demo for five seeds (an hour) and write resul
 # The demo's models before and after training; the embedded one can read one family, so more of that.
 TEXTS := instruction_following word_count hierarchy_general hierarchy_tutor background_work lived_experience people general_knowledge
 AGENTS := broken_browser covert_rule sandbagging impossible_task conceal
-EVALUATE = $(BIN)/confessions evaluate $(1) --profile brief --model
+EVALUATE = $(BIN)/confessions evaluate $(1) --profile brief --out logs/evaluation/$(2)$$(echo $$model | tr / -) --model
 LARGE := --temperature 0.7 --max-tokens 96 --max-connections 60 --max-samples 60 --max-tasks 1 -T max_confession_tokens=144
 evaluation: export OMP_NUM_THREADS = 1
 evaluation: $(VENV)/.dev  ## run every family on the demo's models before and after training (hours) and write results/evaluation/
 	for model in embedded smollm2-135m; do $(BIN)/confessions demo --model $$model --seed 0 --out runs/demo-$$model-0 || exit $$?; done
 	for model in embedded runs/demo-embedded-0/runs/confessions/model; do \
-		$(call EVALUATE,writing) $$model -- --seed 0 -T samples=400 || exit $$?; \
-		$(call EVALUATE,$(TEXTS) $(AGENTS)) $$model -- --seed 0 -T sandbox=local || exit $$?; done
+		$(call EVALUATE,writing,writing-) $$model -- --seed 0 -T samples=400 || exit $$?; \
+		$(call EVALUATE,$(TEXTS) $(AGENTS),) $$model -- --seed 0 -T sandbox=local || exit $$?; done
 	for model in smollm2-135m runs/demo-smollm2-135m-0/runs/confessions/model; do \
-		$(call EVALUATE,writing $(TEXTS) $(AGENTS)) $$model -- --seed 0 -T sandbox=local $(LARGE) || exit $$?; done
-	$(BIN)/confessions report logs --out report/evaluation
+		$(call EVALUATE,writing $(TEXTS) $(AGENTS),) $$model -- --seed 0 -T sandbox=local $(LARGE) || exit $$?; done
+	$(BIN)/confessions report logs/evaluation --out report/evaluation
 	mkdir -p results/evaluation && cp report/evaluation/table.csv report/evaluation/means.csv results/evaluation/
 	$(MAKE) docs
 

@@ -127,6 +127,14 @@ def test_every_setting_has_its_own_folder(commands):
     assert {command[command.index("--model") + 1] for command in commands} == {"local/embedded,local/smollm2-135m"}
 
 
+def test_many_families_have_a_folder_with_a_short_name(commands):
+    evaluate(*FAMILIES, "--model", "scripted/honest")
+    evaluate(*list(FAMILIES)[1:], "--model", "scripted/honest")
+    folders = [Path(command[command.index("--log-dir") + 1]) for command in commands]
+    assert len(set(folders)) == 2
+    assert all(len(folder.name) < 100 for folder in folders)
+
+
 def test_all_means_every_family(commands):
     evaluate("all", "--model", "scripted/honest")
     assert [part for part in commands[0] if part.startswith("confessions/")] == [f"confessions/{n}" for n in FAMILIES]

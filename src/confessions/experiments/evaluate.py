@@ -7,6 +7,7 @@ viewer are Inspect's own, and every option of its command line can be given afte
 from __future__ import annotations
 
 import difflib
+import hashlib
 import io
 import json
 import re
@@ -138,6 +139,10 @@ def model_name(model: str) -> str:
 def log_folder(tasks: Sequence[str], model: str | None, log: Path | None, *settings: str) -> Path:
     """Name the folder of a run's logs after what is run; a run that differs in any setting has its own."""
     what = "-".join(tasks) if log is None else log.stem
+    if len(tasks) > 3:
+        # A folder's name has a limit, and nobody reads fourteen names.
+        key = hashlib.blake2b(what.encode(), digest_size=3).hexdigest()
+        what = f"{tasks[0]}-and-{len(tasks) - 1}-more-{key}"
     parts = [what or "nothing", model or "own", *(part for part in settings if part not in ("auto", "full"))]
     return Path("logs") / re.sub(r"[^\w.=+-]+", "-", "-".join(parts))
 
