@@ -9,6 +9,7 @@ import sys
 import time
 from collections import Counter
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
