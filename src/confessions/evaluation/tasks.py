@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from inspect_ai import Task, task, task_with
-from inspect_ai._eval.loader import load_tasks  # the one private name in use; a contract test holds it
+from inspect_ai._eval.loader import load_tasks  # private; a contract test holds it
 from inspect_ai.dataset import MemoryDataset, Sample
 from inspect_ai.scorer import Scorer
 from inspect_ai.solver import generate
