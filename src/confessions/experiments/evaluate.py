@@ -61,7 +61,7 @@ def inspect_command(
             "other package or file, as `inspect eval` takes it; --log takes the log of a finished run"
         )
     for role, because in roles_needed(Truth.parse(truth), options).items():
-        if not any(option.startswith(f"{role}=") for option in options):
+        if not any(option.removeprefix("--model-role=").startswith(f"{role}=") for option in options):
             raise EvaluateError(
                 f"{because} needs a model in the role {role}: give --model-role {role}=PROVIDER/MODEL behind a --"
             )
