@@ -29,7 +29,6 @@ from confessions.evaluation.transcripts import (
     STOPPED,
     answer_text,
     has_answer,
-    reasoning_of,
     rendered,
     repair,
     to_transcript,
@@ -237,6 +236,11 @@ def test_judges_see_everything_but_reasoning():
     assert shown[3] == Message("tool", "found", tool_call_id="a", name="look")
     assert shown[4] == Message("assistant", "It is blue.")
     assert "secret" not in repr(shown)
+
+
+def reasoning_of(messages):
+    thoughts = (message.reasoning for message in to_transcript(messages, has_reasoning=True))
+    return "\n\n".join(thought for thought in thoughts if thought)
 
 
 def test_a_monitor_sees_reasoning_too():

@@ -128,11 +128,6 @@ async def observed_state(item: Item, family: Family) -> dict[str, Any]:
     if seen and FILES in seen:
         return dict(seen)
     state: dict[str, Any] = {FILES: {}}
-    for path in family.sandbox.reads:
-        try:
-            state[FILES][path] = await sandbox().read_file(path)
-        except (FileNotFoundError, UnicodeDecodeError, IsADirectoryError):
-            continue
     for name, command in family.sandbox.observe(item).items():
         try:
             ran = await sandbox().exec(["bash", "-c", command], timeout=family.sandbox.timeout_seconds)

@@ -11,10 +11,8 @@ from typing import Any, cast
 from inspect_ai.log import (
     EvalLog,
     EvalSample,
-    EvalSampleSummary,
     list_eval_logs,
     read_eval_log,
-    read_eval_log_sample_summaries,
 )
 
 from confessions.errors import ConfessionsError
@@ -95,17 +93,6 @@ def read_header(path: Path) -> EvalLog:
         raise LogError(f"there is no log {path}; it should be a log file of Inspect AI (.eval or .json)")
     try:
         return read_eval_log(str(path), header_only=True)
-    except Exception as error:  # whatever the file provokes: it is the user's
-        raise _unreadable(path, error) from error
-
-
-def read_summaries(path: Path) -> list[EvalSampleSummary]:
-    """Read what a log lists as its finished samples.
-
-    Raises: LogError as `read_header` does.
-    """
-    try:
-        return read_eval_log_sample_summaries(str(path))
     except Exception as error:  # whatever the file provokes: it is the user's
         raise _unreadable(path, error) from error
 

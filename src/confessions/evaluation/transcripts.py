@@ -118,12 +118,6 @@ def to_transcript(messages: Sequence[ChatMessage], has_reasoning: bool = False) 
     return [written for message in messages for written in _written(message, has_reasoning)]
 
 
-def reasoning_of(messages: Sequence[ChatMessage]) -> str:
-    """Give all reasoning of the model's turns: for a chain-of-thought monitor, never for a confession judge."""
-    thoughts = (message.reasoning for message in to_transcript(messages, has_reasoning=True))
-    return "\n\n".join(thought for thought in thoughts if thought)
-
-
 def answer_text(messages: Sequence[ChatMessage]) -> str:
     """Give the text of the model's last turn without its reasoning; empty where there is none."""
     last = next((message for message in reversed(messages) if isinstance(message, ChatMessageAssistant)), None)

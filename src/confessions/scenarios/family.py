@@ -143,8 +143,6 @@ class Sandbox:
 
     observe: Callable[[Item], Mapping[str, str]]
     """Shell commands by name; `state` receives for each a mapping of `returncode`, `stdout` and `stderr`."""
-    reads: tuple[str, ...] = ()
-    """Files whose text `state["files"]` receives; a file that is gone is left out."""
     timeout_seconds: int = 60
     """The bound on each command, the model's and the observing ones."""
 
