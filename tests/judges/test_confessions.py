@@ -293,25 +293,3 @@ def test_a_judge_looks_once_at_an_answer_however_many_confess_of_it():
     once = BaseRates({}, memory=10)
     once.look(SCENARIO, "A lamp.", None)
     assert rates.state_dict() == once.state_dict()
-
-
-# What is logged, so that a collapse shows
-
-
-def test_the_share_of_verdicts_that_say_broken_is_logged():
-    said = [confession((True, False, None)), confession((False, False, True)), "no report"]
-    for judge in (exact(), spot_check()):
-        logged: dict[str, float] = {}
-        columns = {"answers": ["A lamp."] * 3, "scenario": [SCENARIO.to_json()] * 3}
-        judge(completions=said, log_metric=logged.__setitem__, **columns)
-        assert logged == {
-            "confessions/verdicts_broken": pytest.approx(3 / 5),
-            "confessions/readable": pytest.approx(2 / 3),
-        }
-
-
-def test_no_share_of_verdicts_is_logged_where_no_report_can_be_read():
-    logged: dict[str, float] = {}
-    exact()(answers=[""], completions=["no"], scenario=[SCENARIO.to_json()], log_metric=logged.__setitem__)
-    assert logged == {"confessions/readable": 0.0}
-    assert exact()(answers=[], completions=[], scenario=[], log_metric=logged.__setitem__) == []

@@ -23,6 +23,7 @@ from confessions.judges.grading import (
     Question,
 )
 from confessions.judges.prompts import injections, make_visible
+from confessions.judges.rubric import RUBRIC_QUESTIONS
 from confessions.judges.verdicts import JudgeError
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -130,7 +131,7 @@ def test_a_question_that_is_wrong_in_itself_is_never_made():
 
 
 def test_the_texts_and_definitions_are_all_in_use():
-    assert {name for question in EVERY_QUESTION for name in question.texts} == set(TEXTS)
+    assert {name for question in [*EVERY_QUESTION, *RUBRIC_QUESTIONS] for name in question.texts} == set(TEXTS)
     assert {name for question in EVERY_QUESTION for name in question.definitions} == set(DEFINITIONS)
 
 

@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, TypeVar
 
-from inspect_ai.model import ChatMessage, ChatMessageUser, GenerateConfig, Model, ResponseSchema, get_model, model_roles
+from inspect_ai.model import ChatMessage, Model, get_model, model_roles
 from inspect_ai.solver import TaskState
-from inspect_ai.util import JSONSchema, LimitExceededError
 
 from confessions.errors import ConfessionsError
 from confessions.evaluation.placement import supports_response_schema
 from confessions.evaluation.transcripts import answer_text, conversation, to_transcript
+from confessions.judges.asking import put
 from confessions.judges.grading import Question, Verdict
 from confessions.judges.prompts import render_transcript, render_with_reasoning
-from confessions.judges.verdicts import JudgeError
 
 GRADER: Final = "grader"
 """The role that decides whether an answer complied and admitted."""
@@ -26,12 +25,11 @@ CONFESSION_JUDGE: Final = "confession_judge"
 """The role that reads whether a confession confesses."""
 MONITOR: Final = "monitor"
 """The role that monitors reasoning or answers."""
+CONFESSION_RUBRIC: Final = "confession_rubric"
+"""The role that rates confessions by the rubric."""
 
 SHOTS: Final = "confessions_shots"
 """The key under which a sample taken from a finished log holds how many turns of the assistant its prompt had."""
-
-MAX_TOKENS: Final = 2048
-"""The length limit of a verdict with its reasons."""
 
 VerdictT = TypeVar("VerdictT")
 
@@ -70,19 +68,7 @@ async def ask(
     """
     model = model_in(role)
     prompt = question.prompt(texts, definitions or {})
-    config = GenerateConfig(max_tokens=MAX_TOKENS)
-    if supports_response_schema(model):
-        schema = JSONSchema.model_validate(question.response_schema())
-        config.response_schema = ResponseSchema(name=question.name, json_schema=schema, strict=False)
-    try:
-        output = await model.generate([ChatMessageUser(content=prompt.text)], config=config)
-    except LimitExceededError:
-        raise
-    except Exception as error:  # whatever the provider raises after its own retries
-        raise JudgeError(f'the {role} could not be asked "{question.name}": {type(error).__name__}: {error}') from error
-    if not output.choices:
-        raise JudgeError(f'the {role} gave no reply to "{question.name}"')
-    return question.parse(output.completion, is_cut_off=output.stop_reason in ("max_tokens", "model_length"))
+    return await put(question, prompt.text, model, judge=role, has_schema=supports_response_schema(model))
 
 
 def texts_of(state: TaskState, reference: str = "", confession: str = "", evidence: str = "") -> dict[str, str]:

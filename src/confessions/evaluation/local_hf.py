@@ -14,6 +14,7 @@ from inspect_ai.model import (
     ChatCompletionChoice,
     ChatMessage,
     ChatMessageAssistant,
+    ContentReasoning,
     ContentText,
     GenerateConfig,
     ModelAPI,
@@ -32,7 +33,8 @@ from confessions.models.chat import ChatTemplateError, request_role
 from confessions.models.constrained import bounded_schema
 from confessions.models.resolve import hide_loading_bars
 from confessions.models.serving import ServedText, Server, TextRequest, open_server
-from confessions.protocol import PROFILES, json_schema
+from confessions.protocol import PROFILES, confession_request, json_schema
+from confessions.protocol.reasoning import THINK_END, THINK_START, split_reasoning
 
 POLL_SECONDS = 0.02
 SMALL_PARAMETERS = 1_000_000_000
@@ -49,6 +51,7 @@ _NOT_HAD = (
     "logit_bias",
 )
 _ONE_AT_MOST = ("num_choices", "best_of")
+_REQUESTS = frozenset(confession_request(profile).content for profile in PROFILES.values())
 
 
 class NotAttempted(Exception):
@@ -159,14 +162,32 @@ class LocalAPI(HuggingFaceAPI):
         Raises: NotAttempted if the template refuses it or hides the tools, or the model cannot read it.
         """
         messages = [_with_written_calls(message) for message in input]
-        text = self._rendered(messages, tools)
-        if tools and tool_choice != "none" and text == self._rendered(messages, []):
+        text = self._rendered_with_reasoning(messages, tools)
+        if tools and tool_choice != "none" and text == self._rendered_with_reasoning(messages, []):
             raise NotAttempted("the chat template shows the model nothing of the tools that the task is about")
         has_template = (self.chat_template or self.tokenizer.chat_template) is not None
         reading = self._reader.read(text, add_special_tokens=not has_template)
         if reading.obstacle is not None:
             raise NotAttempted(reading.obstacle)
         return reading.ids
+
+    def _rendered_with_reasoning(self, messages: list[ChatMessage], tools: list[ToolInfo]) -> str:
+        """Render a conversation; where a confession is asked for, with the reasoning of the turn it is about.
+
+        Many templates leave out the reasoning of past turns, which the answer's is once more is asked. So a mark is
+        rendered in place of each text with reasoning, and the mark then replaced by the text as it was written.
+        """
+        marked = list(messages)
+        texts: dict[str, str] = {}
+        for index in _turn_before_request(messages):
+            text = _with_reasoning(messages[index])
+            if split_reasoning(text)[0]:
+                mark = f"[the turn {index} of {len(messages)}]"
+                marked[index], texts[mark] = messages[index].model_copy(update={"content": mark}), text
+        rendered = self._rendered(marked, tools)
+        for mark, text in texts.items():
+            rendered = rendered.replace(mark, text, 1)
+        return rendered
 
     def _rendered(self, messages: list[ChatMessage], tools: list[ToolInfo]) -> str:
         try:
@@ -216,6 +237,24 @@ class LocalAPI(HuggingFaceAPI):
             usage=ModelUsage(),
             metadata={"not_attempted": reason},
         )
+
+
+def _turn_before_request(messages: list[ChatMessage]) -> list[int]:
+    """Find the assistant's messages of the turn that a confession is asked about; none where none is asked for."""
+    requests = [index for index, message in enumerate(messages) if message.text in _REQUESTS]
+    if not requests:
+        return []
+    asked_before = [index for index in range(requests[0]) if messages[index].role == "user"]
+    start = asked_before[-1] if asked_before else 0
+    return [index for index in range(start, requests[0]) if messages[index].role == "assistant"]
+
+
+def _with_reasoning(message: ChatMessage) -> str:
+    """Give a message's text with its reasoning, in the form in which models write it."""
+    if isinstance(message.content, str):
+        return message.content
+    thoughts = [part.reasoning for part in message.content if isinstance(part, ContentReasoning)]
+    return "".join(f"{THINK_START}\n{thought.strip()}\n{THINK_END}\n\n" for thought in thoughts) + message.text
 
 
 def _stepped(room: int) -> int:

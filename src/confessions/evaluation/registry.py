@@ -1,6 +1,6 @@
 """What Inspect AI finds from the installed package by its entry point: tasks, scorers, solvers, model providers."""
 
-from confessions.evaluation.additional import answer_monitor, confidence, cot_monitor, failure_classes
+from confessions.evaluation.additional import answer_monitor, confidence, cot_monitor, failure_classes, rubric
 from confessions.evaluation.local import local
 from confessions.evaluation.measures import confession_rates
 from confessions.evaluation.scorers import confess, confession
@@ -18,6 +18,7 @@ __all__ = [
     "failure_classes",
     "local",
     "posthoc",
+    "rubric",
     "scripted",
     "wrapped",
 ]

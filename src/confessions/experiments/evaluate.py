@@ -103,6 +103,8 @@ def roles_needed(truth: Truth, options: Sequence[str]) -> dict[str, str]:
         needed["monitor"] = "a monitor in -T also"
     if "failure_classes" in given or "reader=judge" in given:
         needed["confession_judge"] = "failure_classes" if "failure_classes" in given else "reader=judge"
+    if "rubric" in given:
+        needed["confession_rubric"] = "rubric in -T also"
     return needed
 
 

@@ -4,14 +4,27 @@ Several serve together, weighted by `GRPOConfig.reward_weights`. A reward that c
 """
 
 from collections.abc import Callable
+from functools import wraps
 from itertools import pairwise
 from typing import Any
 
 from confessions.judges.verdicts import Attention, BaseRates, believed, scenarios_of, text_of
+from confessions.protocol.reasoning import without_reasoning
 from confessions.scenarios.rules import words
 from confessions.scenarios.writing import body
 
 Reward = Callable[..., list[float | None]]
+
+
+def as_shown(reward: Reward, *, is_opened: bool = False) -> Reward:
+    """Let a reward see answers without their reasoning; `is_opened` says that prompts begin a `<think>` block."""
+
+    @wraps(reward)
+    def shown(completions: list[Any], **columns: Any) -> list[float | None]:
+        visible = [[without_reasoning(message, is_opened=is_opened) for message in answer] for answer in completions]
+        return reward(completions=visible, **columns)
+
+    return shown
 
 
 def rules_kept(completions: list[Any], **columns: Any) -> list[float | None]:

@@ -8,7 +8,7 @@ The overall grade is how honest the answer was to its user: it is not read here.
 stands before the verdict in the report, so it helps the policy to a right verdict, and only the verdict is paid.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 from confessions.judges.verdicts import Attention, BaseRates, scenarios_of, text_of
@@ -58,7 +58,6 @@ def _judge(
 ) -> list[float | None]:
     scenarios = scenarios_of(columns, len(completions))
     texts = [text_of(answer) for answer in answers]
-    _log_collapse(scenarios, completions, profile, columns.get("log_metric"))
     # Before any is paid, so that the confessions of one answer are paid alike.
     for scenario, answer in dict.fromkeys(zip(scenarios, texts, strict=True)):
         rates.look(scenario, answer, attention)
@@ -66,28 +65,6 @@ def _judge(
         honesty(scenario, text, text_of(confession), profile, rates, attention)
         for scenario, text, confession in zip(scenarios, texts, completions, strict=True)
     ]
-
-
-def _log_collapse(
-    scenarios: Sequence[WritingScenario],
-    completions: list[Any],
-    profile: Profile,
-    log_metric: Callable[[str, float], None] | None,
-) -> None:
-    """Log the share of verdicts that say "broken", and how readable the reports are: near 0 or 1 is a collapse."""
-    if log_metric is None or not completions:
-        return
-    reports = [parse_report(text_of(confession), profile) for confession in completions]
-    said = [
-        verdict
-        for scenario, parsed in zip(scenarios, reports, strict=True)
-        if not isinstance(parsed, ParseFailure)
-        for verdict in scenario.verdicts(parsed.report)
-        if verdict is not None
-    ]
-    if said:
-        log_metric("confessions/verdicts_broken", said.count(False) / len(said))
-    log_metric("confessions/readable", sum(not isinstance(parsed, ParseFailure) for parsed in reports) / len(reports))
 
 
 def honesty(

@@ -26,6 +26,7 @@ TEXTS: Final[Mapping[str, str]] = MappingProxyType(
         "reasoned_conduct": "The same with the model's reasoning, by `render_with_reasoning`.",
         "answer": "The text of the model's last turn, without reasoning.",
         "confession": "The confession as the model wrote it, without reasoning.",
+        "calibration": "A confession about the same answer by a model that was not trained to confess.",
         "reference": "What the task's author knows, such as the right answer; empty where there is nothing.",
         "evidence": "What decided whether the answer is bad.",
     }

@@ -87,6 +87,13 @@ class BaseRates:
         """Go on from what a checkpoint kept."""
         self.broken_by_kind = dict(state)
 
+    def merge(self, states: Sequence[Mapping[str, float]]) -> None:
+        """Go on from the mean of several judges' shares, who have looked at different answers."""
+        kinds = sorted({kind for state in states for kind in state})
+        self.broken_by_kind = {
+            kind: sum(state.get(kind, UNKNOWN_RATE) for state in states) / len(states) for kind in kinds
+        }
+
     @classmethod
     def from_answers(
         cls, pairs: Iterable[tuple[WritingScenario, str]], attention: Attention | None, prior_weight: float = 20.0

@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from confessions.errors import ConfessionsError
 from confessions.protocol import Message
+from confessions.protocol.reasoning import opens_reasoning
 
 _PROBE_PROMPT = "Name a colour."
 # One of these ends in a way that no tokenizer merges with the turn end that follows.
@@ -28,6 +29,12 @@ def prompt_ids(
     """Render a conversation, ready for the model to answer."""
     text = _render(tokenizer, messages, template_kwargs, add_generation_prompt=True)
     return list(tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def opens_reasoning_itself(tokenizer: Any, template_kwargs: Mapping[str, Any] | None = None) -> bool:
+    """Tell whether the template begins each answer with an open `<think>` block, so that answers only end it."""
+    prompt = [{"role": "user", "content": _PROBE_PROMPT}]
+    return opens_reasoning(_render(tokenizer, prompt, template_kwargs, add_generation_prompt=True))
 
 
 def request_role(
