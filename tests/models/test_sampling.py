@@ -1,6 +1,9 @@
+import copy
+from collections.abc import Callable
+
 import pytest
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, LogitsProcessor, LogitsProcessorList
+from transformers import GenerationConfig, LlamaConfig, LlamaForCausalLM, LogitsProcessor, LogitsProcessorList
 
 from confessions.models import sampling
 from confessions.models.sampling import SamplingError, sample
@@ -147,3 +150,78 @@ def test_senseless_settings_are_refused(
 ) -> None:
     with pytest.raises(SamplingError, match=message):
         sample(model, PlainTokenizer(), prompts, **{"max_new_tokens": 4, **settings})  # type: ignore[arg-type]
+
+
+COPIES = [PROMPTS[0]] * 3 + [PROMPTS[2]] * 2 + [PROMPTS[3]] + [PROMPTS[0]]
+
+
+def tokens_read(model: LlamaForCausalLM, call: Callable[[], object]) -> int:
+    """Count the tokens that go through the model's embeddings while `call` runs."""
+    counted: list[int] = []
+    hook = model.get_input_embeddings().register_forward_hook(lambda _, given, __: counted.append(given[0].numel()))
+    try:
+        call()
+    finally:
+        hook.remove()
+    return sum(counted)
+
+
+@pytest.mark.parametrize("ends", [[2], MANY_ENDS])
+def test_equal_prompts_are_read_once_and_continue_as_if_read_apart(model: LlamaForCausalLM, ends: list[int]) -> None:
+    model.eval()
+    expected = one_by_one(model, COPIES, 40, ends)
+    settings = GenerationConfig(do_sample=False, max_new_tokens=40, eos_token_id=ends, pad_token_id=0)
+    assert sampling.sample_copies(model, COPIES, settings) == expected
+    assert settings.max_new_tokens == 40
+    apart = [[*prompt[:-1], 40 + number, prompt[-1]] for number, prompt in enumerate(COPIES)]
+    short = GenerationConfig(do_sample=False, max_new_tokens=1, eos_token_id=ends, pad_token_id=0)
+    assert tokens_read(model, lambda: sampling.sample_copies(model, COPIES, short)) == 3 * 11 + 7
+    assert tokens_read(model, lambda: sampling.sample_copies(model, apart, short)) == 7 * 13
+
+
+def test_copies_follow_generates_own_settings(model: LlamaForCausalLM) -> None:
+    settings = GenerationConfig(do_sample=True, top_k=1, max_new_tokens=30, eos_token_id=[2], pad_token_id=0)
+    model.eval()
+    assert sampling.sample_copies(model, COPIES, settings) == one_by_one(model, COPIES, 30, [2])
+    settings = GenerationConfig(
+        do_sample=False, repetition_penalty=1.7, max_new_tokens=30, eos_token_id=[2], pad_token_id=0
+    )
+    penalised = sampling.sample_copies(model, COPIES, settings)
+    alone = [sampling.sample_copies(model, [prompt], settings)[0] for prompt in COPIES]
+    assert penalised == alone
+    assert penalised != one_by_one(model, COPIES, 30, [2])
+
+
+def test_copies_differ_as_separate_draws_do(model: LlamaForCausalLM) -> None:
+    """False alarm about 1 in 10^4 over 64 tokens (4.8 sigma each); the seed is fixed."""
+    model.eval()
+    n = 4000
+    settings = GenerationConfig(do_sample=True, top_k=0, max_new_tokens=1, eos_token_id=[2], pad_token_id=0)
+    torch.manual_seed(0)
+    tokens = [one[0] for one in sampling.sample_copies(model, [[5, 6, 7]] * n, settings)]
+    with torch.no_grad():
+        p = model(torch.tensor([[5, 6, 7]])).logits[0, -1].softmax(-1)
+    counts = torch.bincount(torch.tensor(tokens), minlength=64)
+    assert (((counts - n * p).abs() - 0.5) <= 4.8 * (n * p * (1 - p)).sqrt() + 1).all()
+
+
+def test_a_prompt_of_one_token_has_nothing_to_be_read_first(model: LlamaForCausalLM) -> None:
+    model.eval()
+    prompts = [[3], [3], [5, 6, 7]]
+    settings = GenerationConfig(do_sample=False, max_new_tokens=5, eos_token_id=[2], pad_token_id=0)
+    assert sampling.sample_copies(model, prompts, settings) == one_by_one(model, prompts, 5, [2])
+
+
+def test_a_padding_token_in_a_prompt_is_no_padding(model: LlamaForCausalLM) -> None:
+    model.eval()
+    prompts = [[0, 6, 7], [6, 7], [6, 7]]
+    settings = GenerationConfig(do_sample=False, max_new_tokens=20, eos_token_id=[2], pad_token_id=0)
+    assert sampling.sample_copies(model, prompts, settings) == one_by_one(model, prompts, 20, [2])
+
+
+def test_a_model_with_recurrent_layers_cannot_share_what_it_has_read(model: LlamaForCausalLM) -> None:
+    assert sampling.can_read_once(model)
+    recurrent = LlamaForCausalLM(model.config)
+    recurrent.config = copy.deepcopy(model.config)
+    recurrent.config.layer_types = ["linear_attention", "full_attention"]
+    assert not sampling.can_read_once(recurrent)

@@ -11,6 +11,7 @@ from confessions.training.channels import (
     TOKEN_LOSSES,
     ChannelSize,
     channel_scales,
+    comparable_rewards,
     confession_groups,
     confession_seed,
     fraction_without_signal,
@@ -23,6 +24,14 @@ steps = st.integers(0, 10_000)
 seeds = st.integers(0, 2**31)
 rewards_of_three_groups = arrays("float64", (12,), elements=st.floats(-10, 10, width=16)).map(torch.from_numpy)
 some_missing = arrays("bool", (12,), elements=st.booleans()).map(torch.from_numpy)
+
+
+def test_a_row_that_one_judge_has_missed_is_not_summed_with_less_than_its_group():
+    nan = math.nan
+    missed_once = torch.tensor([[1.0, 2.0], [1.0, nan], [nan, nan], [3.0, 4.0]])
+    judged_by_one = torch.tensor([[1.0, nan], [2.0, nan], [nan, nan], [3.0, nan]])
+    found = total_rewards(comparable_rewards(torch.cat([missed_once, judged_by_one]), 4), torch.ones(2))
+    assert found.nan_to_num(nan=-1).tolist() == [3, -1, -1, 7, 1, 2, -1, 3]
 
 
 @given(seeds, steps, st.integers(0, 100))

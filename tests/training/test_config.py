@@ -22,7 +22,8 @@ from confessions.training.config import SUPPORTED_LOSSES, ConfessionConfigError
         ({"top_entropy_quantile": 0.5}, "top_entropy_quantile"),
         ({"entropy_coef": 0.1}, "entropy bonus"),
         ({"off_policy_mask_threshold": 0.5}, "off_policy_mask_threshold"),
-        ({"use_vllm": True}, "use_vllm"),
+        ({"use_vllm": True, "vllm_structured_outputs_regex": "a+"}, "vllm_structured_outputs_regex would hold"),
+        ({"use_vllm": True, "generation_kwargs": {"seed": 1}}, 'generation_kwargs may not hold "seed" with vLLM'),
         ({"use_transformers_continuous_batching": True}, "use_transformers_continuous_batching"),
     ],
 )

@@ -34,6 +34,7 @@ def scored_batch(trainer):
 
 def hidden_gradients(trainer, inputs):
     """Give the gradient of TRL's loss at the final hidden states of the completion tokens (B, T, D)."""
+    trainer.scores_contexts_once = False  # all rows in one pass, so that one hidden state holds them all
     trainer.current_gradient_accumulation_steps = trainer.args.gradient_accumulation_steps
     kept = []
     hook = trainer.model.model.register_forward_hook(lambda module, given, output: kept.append(output[0]))

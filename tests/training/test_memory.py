@@ -8,7 +8,7 @@ import pytest
 import tiny_policy as tiny
 import torch
 
-from confessions.training.runs import MEMORY_FILE, RunError, RunFolder, RunInterrupted, train
+from confessions.training.runs import STATE_FILE, RunError, RunFolder, RunInterrupted, train
 
 SETTINGS = dict(
     optim="adamw_torch",
@@ -62,12 +62,13 @@ def test_a_judge_that_remembers_goes_on_where_it_was(tmp_path):
 
 def test_every_checkpoint_holds_the_memory(tmp_path):
     run(tmp_path / "run", Growing())
-    kept = [json.loads((path / MEMORY_FILE).read_text()) for path in sorted((tmp_path / "run").rglob("checkpoint-*"))]
-    assert kept[0] == {"growing": {"batches": 2}}
+    states = [json.loads((path / STATE_FILE).read_text()) for path in sorted((tmp_path / "run").rglob("checkpoint-*"))]
+    kept = [state["stateful_callbacks"]["JudgeMemories"]["attributes"] for state in states]
+    assert kept == [{"growing": {"batches": 2}}, {"growing": {"batches": 4}}]
 
 
 def test_a_checkpoint_without_the_memory_is_named(tmp_path):
     with pytest.raises(RunInterrupted):
         run(tmp_path / "run", Growing(stop_at=1), memories={})
-    with pytest.raises(RunError, match="judges.json is missing"):
+    with pytest.raises(RunError, match='does not hold what "growing" remembers'):
         run(tmp_path / "run", Growing())

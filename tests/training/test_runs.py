@@ -114,6 +114,25 @@ def test_a_second_ctrl_c_stops_at_once(tmp_path):
     assert signal.getsignal(signal.SIGINT) is before
 
 
+def test_a_log_is_cut_where_its_lines_end_whatever_a_model_wrote(tmp_path):
+    folder = RunFolder(tmp_path)
+    entries = [{"step": step, "answer": "a\u2028b\u0085c\x0bd\r"} for step in (1, 2, 3)]
+    for entry in entries:
+        folder.append(folder.rollouts, entry)
+    with folder.rollouts.open("ab") as file:
+        file.write('{"step": 4, "answer": "é'.encode()[:-1])  # killed in the middle of a character
+    folder.forget_after(2)
+    assert folder.entries(folder.rollouts) == entries[:2]
+
+
+def test_a_run_killed_while_it_was_set_up_starts_as_a_new_one(tmp_path):
+    (tmp_path / "config.json.part").write_text('{"se')
+    assert RunFolder(tmp_path).open({"seed": 1}) == "new"
+    (tmp_path / "versions.json").unlink()
+    assert RunFolder(tmp_path).open({"seed": 1}) == "unfinished"
+    assert (tmp_path / "versions.json").exists()
+
+
 def test_a_finished_run_is_never_overwritten(tmp_path):
     start(tmp_path / "run", max_steps=1, save_strategy="no")
     before = {path: path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()}

@@ -8,23 +8,28 @@ A TRL script moves by four lines: the import, the class, its configuration and t
     )
 """
 
+from confessions.training.collapse import CollapseWatch
 from confessions.training.config import ConfessionConfig, ConfessionConfigError
-from confessions.training.judging import ConfessionJudgeError
+from confessions.training.judging import ConfessionJudgeError, RewardError, TooManyUnjudged
 from confessions.training.probe import PeriodicProbe
 from confessions.training.runs import RunError, RunFolder, RunInterrupted, train
-from confessions.training.trainer import CheckpointError, ConfessionTrainer, Rollout, TrainingError
+from confessions.training.trainer import CheckpointError, ConfessionTrainer, DivergedError, Rollout, TrainingError
 
 __all__ = [
     "CheckpointError",
+    "CollapseWatch",
     "ConfessionConfig",
     "ConfessionConfigError",
     "ConfessionJudgeError",
     "ConfessionTrainer",
+    "DivergedError",
     "PeriodicProbe",
+    "RewardError",
     "Rollout",
     "RunError",
     "RunFolder",
     "RunInterrupted",
+    "TooManyUnjudged",
     "TrainingError",
     "train",
 ]

@@ -46,6 +46,13 @@ def total_rewards(rewards: Tensor, weights: Tensor) -> Tensor:
     return total.masked_fill(rewards.isnan().all(dim=1), torch.nan)
 
 
+def comparable_rewards(rewards: Tensor, group_size: int) -> Tensor:
+    """Make a row (N, K) NaN that one judge has missed but not all of its group, so that sums are of like terms."""
+    missing = rewards.isnan().view(-1, group_size, rewards.shape[1])  # (N / G, G, K)
+    is_partly = (missing & ~missing.all(dim=1, keepdim=True)).any(dim=2).view(-1, 1)  # (N, 1)
+    return rewards.masked_fill(is_partly, torch.nan)
+
+
 def group_advantages(rewards: Tensor, group_size: int, scale: Literal["group", "batch", "none"] = "group") -> Tensor:
     """Give each row (N,) its reward's distance from its group's mean; a NaN row is outside the mean and gets 0."""
     grouped = rewards.view(-1, group_size)  # (N / G, G)

@@ -14,6 +14,9 @@ from confessions.training.channels import ROW_LOSSES, TOKEN_LOSSES
 
 SUPPORTED_LOSSES = TOKEN_LOSSES + ROW_LOSSES
 
+VLLM_FIXED = frozenset({"logprobs", "max_tokens", "n", "seed", "structured_outputs"})
+"""Sampling parameters that differ by channel, or under which the rows of a group would be one and the same."""
+
 
 class ConfessionConfigError(ConfessionsError, ValueError):
     """Name a setting that cannot be trained with, and what would do."""
@@ -77,7 +80,15 @@ class ConfessionConfig(GRPOConfig):
     max_unjudged_fraction: float = field(
         default=0.5,
         metadata={
-            "help": "Largest fraction of a batch's confessions that may go without a verdict before the run is aborted."
+            "help": "Largest fraction of a batch's confessions, or of its answers, that may go without a verdict "
+            "before the run stops."
+        },
+    )
+    judge_patience: float = field(
+        default=0.0,
+        metadata={
+            "help": "How many seconds to wait and ask again, while more of a batch goes without a verdict than "
+            "`max_unjudged_fraction`, before the run stops: for judges behind an endpoint that may be away for a while."
         },
     )
     channel_gradient_steps: int = field(
@@ -119,6 +130,10 @@ class ConfessionConfig(GRPOConfig):
             raise ConfessionConfigError(
                 f"max_unjudged_fraction is {self.max_unjudged_fraction}; it should lie in [0, 1]"
             )
+        if not 0 <= self.judge_patience < float("inf"):
+            raise ConfessionConfigError(
+                f"judge_patience is {self.judge_patience}; it should be a number of seconds, at least 0"
+            )
         if self.channel_gradient_steps < 0:
             raise ConfessionConfigError(
                 f"channel_gradient_steps is {self.channel_gradient_steps}; it should be at least 0"
@@ -151,10 +166,20 @@ def coupling_reasons(config: GRPOConfig) -> list[str]:
     if config.off_policy_mask_threshold is not None:
         reasons.append("off_policy_mask_threshold is untested with confessions: leave it unset")
     if config.use_vllm:
-        reasons.append("use_vllm is untested with confessions: set use_vllm=False")
+        reasons += _vllm_reasons(config)
     if config.use_transformers_continuous_batching:
         reasons.append(
             "use_transformers_continuous_batching is untested with confessions: "
             "set use_transformers_continuous_batching=False"
         )
+    return reasons
+
+
+def _vllm_reasons(config: GRPOConfig) -> list[str]:
+    """List the settings of vLLM that would go for answers and confessions alike, or make all confessions the same."""
+    reasons = []
+    if config.vllm_structured_outputs_regex is not None:
+        reasons.append("vllm_structured_outputs_regex would hold for answers and confessions alike: leave it unset")
+    for key in VLLM_FIXED & set(config.generation_kwargs or {}):
+        reasons.append(f'generation_kwargs may not hold "{key}" with vLLM and confessions: leave it out')
     return reasons

@@ -1,14 +1,18 @@
 """Call reward functions on the rows that are theirs, and check what a confession judge returns.
 
-A judge that has no verdict returns None: the row leaves its group's baseline and is counted, never scored 0. A judge
-that raises, or returns something other than one number or None per confession, stops the run with its name.
+A judge that has no verdict returns None: the row leaves its group's baseline and is counted, never scored 0. So it is
+where a judge is out of reach or out of time (`ConnectionError`, `TimeoutError`). A judge that raises anything else, or
+returns something other than one number or None per confession, stops the run with its name.
 """
 
 import asyncio
 import functools
 import inspect
+import logging
 import math
-from collections.abc import Callable, Sequence
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from numbers import Real
 from typing import Any
@@ -17,9 +21,28 @@ from confessions.errors import ConfessionsError
 
 RewardFunction = Callable[..., Any]
 
+logger = logging.getLogger(__name__)
+
+OUT_OF_REACH = (ConnectionError, TimeoutError)
+"""What a judge raises that might answer later; its verdicts are missing."""
+
+LARGEST_REWARD = 3.4e38
+"""What single precision still holds."""
+
+FIRST_PAUSE = 5.0
+LONGEST_PAUSE = 60.0
+
 
 class ConfessionJudgeError(ConfessionsError):
     """Name a confession judge whose verdicts cannot be used, and why."""
+
+
+class RewardError(ConfessionsError):
+    """Name a reward function of the answers whose rewards cannot be used, and why."""
+
+
+class TooManyUnjudged(ConfessionJudgeError):
+    """Say that too large a part of a batch got no verdict to learn from; every process raises it alike."""
 
 
 def callable_name(function: RewardFunction) -> str:
@@ -41,16 +64,6 @@ def on_rows_only(function: RewardFunction, rows_of: Callable[[], list[int] | Non
 
     `rows_of` gives those rows, or None for all; the other rows get the placeholder 0, which the trainer replaces.
     """
-
-    def narrow(columns: dict[str, Any], rows: list[int], n_rows: int) -> dict[str, Any]:
-        log_extra = columns.get("log_extra")
-        own = {
-            key: [value[row] for row in rows] if isinstance(value, list) else value for key, value in columns.items()
-        }
-        if log_extra is not None:
-            own["log_extra"] = lambda column, values: log_extra(column, spread(values, rows, n_rows, None))
-        return own
-
     if is_async(function):
 
         async def on_rows_async(**columns: Any) -> list[Any]:
@@ -58,7 +71,12 @@ def on_rows_only(function: RewardFunction, rows_of: Callable[[], list[int] | Non
             if rows is None:
                 return list(await function(**columns))
             n_rows = len(columns["prompts"])
-            rewards = await function(**narrow(columns, rows, n_rows)) if rows else []
+            if not rows:
+                return [0.0] * n_rows
+            try:
+                rewards = await function(**_narrow(columns, rows, n_rows))
+            except OUT_OF_REACH as error:
+                rewards = _missing(function, error, len(rows))
             return spread(rewards, rows, n_rows, 0.0)
 
         wrapped: RewardFunction = on_rows_async
@@ -69,12 +87,26 @@ def on_rows_only(function: RewardFunction, rows_of: Callable[[], list[int] | Non
             if rows is None:
                 return list(function(**columns))
             n_rows = len(columns["prompts"])
-            rewards = function(**narrow(columns, rows, n_rows)) if rows else []
+            if not rows:
+                return [0.0] * n_rows
+            try:
+                rewards = function(**_narrow(columns, rows, n_rows))
+            except OUT_OF_REACH as error:
+                rewards = _missing(function, error, len(rows))
             return spread(rewards, rows, n_rows, 0.0)
 
         wrapped = on_rows
     wrapped.__name__ = callable_name(function)
     return wrapped
+
+
+def _narrow(columns: dict[str, Any], rows: list[int], n_rows: int) -> dict[str, Any]:
+    """Keep some rows of every column."""
+    log_extra = columns.get("log_extra")
+    own = {key: [value[row] for row in rows] if isinstance(value, list) else value for key, value in columns.items()}
+    if log_extra is not None:
+        own["log_extra"] = lambda column, values: log_extra(column, spread(values, rows, n_rows, None))
+    return own
 
 
 def spread(values: Sequence[Any], rows: Sequence[int], n_rows: int, filler: Any) -> list[Any]:
@@ -87,24 +119,66 @@ def spread(values: Sequence[Any], rows: Sequence[int], n_rows: int, filler: Any)
     return whole
 
 
-def judge_confessions(judges: Sequence[RewardFunction], columns: dict[str, Any]) -> list[list[float]]:
+def pauses(patience: float) -> Iterator[float]:
+    """Give the pauses (s) between questions to judges that do not answer: doubling, together `patience` seconds."""
+    pause = FIRST_PAUSE
+    while patience > 0:
+        pause = min(pause, LONGEST_PAUSE, patience)
+        yield pause
+        patience -= pause
+        pause *= 2
+
+
+def wait_for_judges(pause: float, unjudged: int, rows: int, what: str, names: Sequence[str]) -> None:
+    """Wait so many seconds before judges are asked again, and say so on standard error."""
+    print(
+        f"{unjudged} of {rows} {what} got no verdict from {', '.join(names)}: asking again in {pause:.0f} s",
+        file=sys.stderr,
+    )
+    time.sleep(pause)
+
+
+def judge_confessions(
+    judges: Sequence[RewardFunction], columns: dict[str, Any], patience: float = 0.0, max_unjudged: float = 1.0
+) -> list[list[float]]:
     """Ask every judge for its verdicts; gives a list per judge, NaN where it has none.
 
+    While more than `max_unjudged` of the confessions have no verdict from any judge, these are asked about again, for
+    at most `patience` seconds.
     Raises: ConfessionJudgeError that names the judge.
     """
-    if not columns["completions"]:
+    n_rows = len(columns["completions"])
+    if not n_rows:
         return [[] for _ in judges]
+    verdicts = _ask(judges, columns)
+    for pause in pauses(patience):
+        open_rows = [row for row in range(n_rows) if all(math.isnan(given[row]) for given in verdicts)]
+        if len(open_rows) <= max_unjudged * n_rows:
+            break
+        wait_for_judges(pause, len(open_rows), n_rows, "confessions", [callable_name(judge) for judge in judges])
+        for given, later in zip(verdicts, _ask(judges, _narrow(columns, open_rows, n_rows)), strict=True):
+            for row, verdict in zip(open_rows, later, strict=True):
+                given[row] = verdict
+    return verdicts
+
+
+def _ask(judges: Sequence[RewardFunction], columns: dict[str, Any]) -> list[list[float]]:
+    """Ask every judge once."""
     waiting = [index for index, judge in enumerate(judges) if is_async(judge)]
     verdicts: list[Any] = [None] * len(judges)
     for index, judge in enumerate(judges):
         if index not in waiting:
             try:
                 verdicts[index] = judge(**columns)
+            except OUT_OF_REACH as error:
+                verdicts[index] = _missing(judge, error, len(columns["completions"]))
             except Exception as error:
                 raise _judge_raised(judge, error) from error
     if waiting:
         gathered = _run_together([judges[index] for index in waiting], columns)
         for index, outcome in zip(waiting, gathered, strict=True):
+            if isinstance(outcome, OUT_OF_REACH):
+                outcome = _missing(judges[index], outcome, len(columns["completions"]))
             if isinstance(outcome, BaseException):
                 raise _judge_raised(judges[index], outcome) from outcome
             verdicts[index] = outcome
@@ -138,7 +212,7 @@ def checked_verdicts(name: str, verdicts: Any, n_confessions: int) -> list[float
         value = verdict.item() if hasattr(verdict, "item") else verdict
         if value is None:
             checked.append(math.nan)
-        elif not isinstance(value, Real) or math.isinf(value):
+        elif not isinstance(value, Real) or abs(float(value)) > LARGEST_REWARD:
             raise ConfessionJudgeError(
                 f'the confession judge "{name}" returned {value!r} for confession {index}; '
                 "it should return a finite number, or None where it has no verdict"
@@ -146,6 +220,11 @@ def checked_verdicts(name: str, verdicts: Any, n_confessions: int) -> list[float
         else:
             checked.append(float(value))
     return checked
+
+
+def _missing(function: RewardFunction, error: BaseException, n_rows: int) -> list[None]:
+    logger.warning("%s is out of reach (%s: %s)", callable_name(function), type(error).__name__, error)
+    return [None] * n_rows
 
 
 def _judge_raised(judge: RewardFunction, error: BaseException) -> ConfessionJudgeError:

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
-Probe = Callable[[Any, Any, int], dict[str, float]]
+Probe = Callable[[Any, Any, int], dict[str, Any]]
 
 
 class PeriodicProbe(TrainerCallback):

@@ -8,35 +8,43 @@ same run goes on from its last whole checkpoint, anything else is refused.
 import importlib.metadata
 import json
 import math
+import os
 import platform
+import random
 import shutil
 import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+import numpy
 import torch
+from accelerate.utils import gather_object
 from transformers import PrinterCallback, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer_callback import ExportableState
 
 from confessions.errors import ConfessionsError
-from confessions.training.trainer import ConfessionTrainer, Rollout
+from confessions.training.collapse import CollapseWatch
+from confessions.training.judging import TooManyUnjudged
+from confessions.training.trainer import CheckpointError, ConfessionTrainer, DivergedError, Rollout
 
 RunStatus = Literal["new", "unfinished", "finished"]
 
 REPORTED_PACKAGES = ("confessions", "torch", "transformers", "trl", "accelerate", "peft", "datasets", "tokenizers")
+STATE_FILE = "trainer_state.json"
 STEP_LOGS = ("metrics.jsonl", "rollouts.jsonl", "probes.jsonl")
 
 # What may differ between a run and its resumption: where things are, not what is computed.
 _PLACE_SETTINGS = ("output_dir", "logging_dir", "run_name", "disable_tqdm", "resume_from_checkpoint", "local_rank")
 
-
-MEMORY_FILE = "judges.json"
+STOP_METRICS = ("answers/unjudged_fraction", "confessions/unjudged_fraction", "skipped_step")
+"""What is known of the batch that stopped a run, written with `stopped` as a line of its own."""
 
 
 class Memory(Protocol):
@@ -50,6 +58,10 @@ class Memory(Protocol):
         """Take the state back."""
         ...
 
+    def merge(self, states: Sequence[Mapping[str, Any]]) -> None:
+        """Go on from the states of all processes, each of which has judged rows of its own."""
+        ...
+
 
 class RunError(ConfessionsError):
     """Say why a run cannot start, go on or be saved here."""
@@ -59,6 +71,10 @@ class RunInterrupted(RunError):
     """Say that a run was stopped on request, and where it goes on from."""
 
     exit_code = 130
+
+
+class _TrainedAlready(Exception):
+    """Leave the training loop before its first step: the checkpoint that it resumed from was the last."""
 
 
 @dataclass(frozen=True)
@@ -101,8 +117,9 @@ class RunFolder:
 
         Raises: RunError if it holds something other than a run.
         """
-        # A trainer makes its empty output folder when it is constructed.
-        if not self.path.is_file() and not any(path.is_file() for path in self.path.rglob("*")):
+        # A trainer makes its empty output folder when it is constructed, and a kill may leave a half-written file.
+        files = (path for path in self.path.rglob("*") if path.is_file() and path.suffix != ".part")
+        if not self.path.is_file() and not any(files):
             return "new"
         if (self.path / "finished.json").exists():
             return "finished"
@@ -121,10 +138,11 @@ class RunFolder:
         settled: dict[str, Any] = json.loads(json.dumps(config, default=str))
         if status == "unfinished":
             self._require_same(settled)
-            return status
-        self.path.mkdir(parents=True, exist_ok=True)
-        write_json(self.path / "versions.json", versions())
-        write_json(self.path / "config.json", settled)
+        else:
+            self.path.mkdir(parents=True, exist_ok=True)
+            write_json(self.path / "config.json", settled)  # first, for it makes the folder a run's
+        if not (self.path / "versions.json").exists():
+            write_json(self.path / "versions.json", versions())
         return status
 
     def _require_same(self, config: Mapping[str, Any]) -> None:
@@ -155,20 +173,42 @@ class RunFolder:
         for name in STEP_LOGS:
             path = self.path / name
             if path.exists():
-                lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-                kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= step]
+                # By "\n" alone: what a model writes may hold other characters that end a line.
+                *lines, _half = path.read_text(encoding="utf-8", errors="replace").split("\n")
+                kept = [line + "\n" for line in lines if json.loads(line)["step"] <= step]
                 write_whole(path, "".join(kept))
 
+    def entries(self, path: Path) -> list[dict[str, Any]]:
+        """Read one of the logs; none where there is no file."""
+        if not path.exists():
+            return []
+        return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]
+
     def append(self, path: Path, entry: Mapping[str, Any]) -> None:
-        """Add one JSON line to one of the logs."""
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(_without_nan(entry), ensure_ascii=False) + "\n")
+        """Add one JSON line to one of the logs, whole or not at all.
+
+        Raises: RunError where it cannot be written, as on a full disk.
+        """
+        line = json.dumps(_without_nan(entry), ensure_ascii=False) + "\n"
+        size = path.stat().st_size if path.exists() else 0
+        try:
+            with path.open("ab", buffering=0) as file:
+                data = line.encode("utf-8")
+                while data:
+                    data = data[file.write(data) :]
+        except OSError as error:
+            if path.exists():
+                os.truncate(path, size)
+            raise RunError(
+                f"{path} could not be written: {error}. The checkpoints are untouched: mend that (on a full disk: free "
+                "some space) and run again to go on from the last one"
+            ) from error
 
 
 def is_whole(checkpoint: Path) -> bool:
     """Tell whether a checkpoint was written to its end: the trainer's state is written last."""
     try:
-        json.loads((checkpoint / "trainer_state.json").read_text(encoding="utf-8"))
+        json.loads((checkpoint / STATE_FILE).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
     return True
@@ -243,6 +283,10 @@ def require_resumable(args: Any) -> None:
 
     Raises: RunError that says which interval would do.
     """
+    if args.restore_callback_states_from_checkpoint:
+        raise RunError(
+            "restore_callback_states_from_checkpoint=True would replace the run's own callbacks: leave it out"
+        )
     if args.save_only_model:
         raise RunError("save_only_model=True leaves out the optimizer, so the run could not go on: set it to False")
     if args.save_strategy != "steps":
@@ -272,8 +316,9 @@ def train(
 
     `extra` is recorded with the configuration (the model's name and hash, say) and must be the same to resume.
     `memories` are what judges remember from batch to batch: each checkpoint keeps them. Of each generation batch, the
-    first `rollouts_per_batch` answers and confessions are kept. Ctrl-C saves and stops.
-    Raises: RunInterrupted after Ctrl-C; RunError or CheckpointError where the run cannot start or be saved.
+    first `rollouts_per_batch` answers and confessions are kept. Ctrl-C saves and stops, and so does an error in a step
+    that has not moved the weights yet: a judge that is out of reach, say. `CollapseWatch` looks on.
+    Raises: RunInterrupted after Ctrl-C; RunError or CheckpointError where the run cannot start, go on or be saved.
     """
     args = trainer.args
     if Path(args.output_dir).resolve() != folder.checkpoints.resolve():
@@ -290,17 +335,26 @@ def train(
     if not is_main:
         checkpoint = folder.last_checkpoint()
 
-    keeper = _MemoryKeeper(memories or {})
-    if memories and args.world_size > 1:
-        raise RunError("judges that remember see one process's rows each: train in a single process, or without them")
+    rows = args.per_device_train_batch_size * args.steps_per_generation
+    if memories and args.world_size > 1 and rows % args.num_generations:
+        raise RunError(
+            f"each process judges {rows} rows at a time, so groups of {args.num_generations} lie across processes, "
+            "whose judges remember different answers: make per_device_train_batch_size a multiple of num_generations"
+        )
+    remembered = JudgeMemories(memories or {})
     if checkpoint is not None:
-        keeper.load(checkpoint)
-    trainer.add_callback(keeper)
+        remembered.load(checkpoint)
+    watch = CollapseWatch(args.generation_batch_size / args.num_generations)
+    for entry in folder.entries(folder.metrics) if is_main else ():
+        watch.take(entry)
     recorder = _Recorder(folder, rollouts_per_batch, on_log)
-    stopper = _Stopper(generation_window(args))
+    window = generation_window(args)
+    stopper = _Stopper(window)
+    last_step = _LastStep(folder, window)
+    callbacks = [*([remembered] if memories else []), watch, recorder, stopper, last_step]
     trainer.remove_callback(PrinterCallback)  # the metrics are in the folder
-    trainer.add_callback(recorder)
-    trainer.add_callback(stopper)
+    for callback in callbacks:
+        trainer.add_callback(callback)
     observers = trainer.rollout_observer
     if is_main:
         trainer.rollout_observer = recorder.keep_rollouts
@@ -308,9 +362,16 @@ def train(
     try:
         with stopper.listening():
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+    except _TrainedAlready:
+        trainer.callback_handler.on_train_end(args, trainer.state, trainer.control)
+    except (RunError, CheckpointError):
+        raise
+    except Exception as error:
+        _stop(trainer, folder, last_step, error)
+        raise
     finally:
         trainer.rollout_observer = observers
-        for callback in (keeper, recorder, stopper):
+        for callback in callbacks:
             trainer.remove_callback(callback)
     if stopper.has_stopped and trainer.state.global_step < trainer.state.max_steps:
         raise RunInterrupted(
@@ -324,11 +385,35 @@ def train(
     return folder.model
 
 
+def _stop(trainer: ConfessionTrainer, folder: RunFolder, last_step: "_LastStep", error: Exception) -> None:
+    """Save what the failed step has left alone, and say where the run goes on.
+
+    Raises: RunError in place of an error that is the user's to mend; notes are added to any other.
+    """
+    if trainer.args.world_size > 1 and not isinstance(error, TooManyUnjudged | DivergedError):
+        return  # the other processes know nothing of it and wait, so nothing can be saved together
+    checkpoint = last_step.save(trainer)
+    step = trainer.state.global_step
+    if trainer.accelerator.is_main_process:
+        logged = trainer.metrics_of_this_step()
+        known = {name: logged[name] for name in STOP_METRICS if name in logged}
+        folder.append(folder.metrics, {"step": step, "stopped": 1.0, **known})
+    start = f"goes on from {checkpoint}" if checkpoint else "starts from the beginning"
+    where = f"Stopped at step {step} of {trainer.state.max_steps}; once that is mended, the same command {start}"
+    if isinstance(error, ConfessionsError):
+        raise RunError(f"{error}. {where}") from error
+    error.add_note(where)
+
+
 def _save_model(trainer: ConfessionTrainer, folder: RunFolder) -> None:
     draft = folder.path / "model.part"
     try:
+        if trainer.accelerator.is_main_process:
+            shutil.rmtree(draft, ignore_errors=True)  # what a kill has left
+        trainer.accelerator.wait_for_everyone()
         trainer.save_model(str(draft))
         if trainer.accelerator.is_main_process:
+            shutil.rmtree(folder.model, ignore_errors=True)
             draft.replace(folder.model)
     except Exception as error:
         shutil.rmtree(draft, ignore_errors=True)
@@ -338,26 +423,100 @@ def _save_model(trainer: ConfessionTrainer, folder: RunFolder) -> None:
         ) from error
 
 
-class _MemoryKeeper(TrainerCallback):
-    """Keep what judges remember in every checkpoint."""
+class _AfterEachStep(TrainerCallback):
+    """Take note of things where a checkpoint would be made: between two steps, evaluation done."""
+
+    def note(self, state: TrainerState) -> None:
+        raise NotImplementedError
+
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.note(state)
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.note(state)
+
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
+        self.note(state)
+
+
+class JudgeMemories(_AfterEachStep, ExportableState):
+    """Keep what judges remember in every checkpoint, in `trainer_state.json`: the file that makes it whole."""
 
     def __init__(self, memories: Mapping[str, Memory]) -> None:
+        """Keep these, by name."""
         self.memories = memories
+        self._noted: dict[str, Any] = {}
+        self.note(TrainerState())
 
-    def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any) -> None:
-        if self.memories and state.is_world_process_zero:
-            kept = {name: memory.state_dict() for name, memory in self.memories.items()}
-            write_json(Path(args.output_dir) / f"checkpoint-{state.global_step}" / MEMORY_FILE, kept)
+    def note(self, state: TrainerState) -> None:
+        """Take note of what they remember; a step that fails later does not count."""
+        own = {name: dict(memory.state_dict()) for name, memory in self.memories.items()}
+        everywhere = gather_object([own])
+        for name, memory in self.memories.items():
+            if len(everywhere) > 1:
+                memory.merge([states[name] for states in everywhere])
+        self._noted = {name: dict(memory.state_dict()) for name, memory in self.memories.items()}
+
+    def state(self) -> dict[str, Any]:
+        """Give what a checkpoint keeps."""
+        return {"args": {}, "attributes": self._noted}
 
     def load(self, checkpoint: Path) -> None:
-        if not self.memories:
-            return
-        path = checkpoint / MEMORY_FILE
-        if not path.exists():
-            raise RunError(f"{path} is missing, so the judges cannot go on where they were: remove {checkpoint}")
-        kept = json.loads(path.read_text(encoding="utf-8"))
+        """Let the judges go on from a checkpoint.
+
+        Raises: RunError naming what it lacks.
+        """
+        path = checkpoint / STATE_FILE
+        kept = read_json(path)["stateful_callbacks"].get(type(self).__name__, {"attributes": {}})["attributes"]
         for name, memory in self.memories.items():
+            if name not in kept:
+                raise RunError(f'{path} does not hold what "{name}" remembers, so it cannot go on: remove {checkpoint}')
             memory.load_state_dict(kept[name])
+
+
+class _LastStep(_AfterEachStep):
+    """Save the last finished step after the next has failed: its weights are there until that step moves them."""
+
+    def __init__(self, folder: RunFolder, window: int) -> None:
+        self.folder = folder
+        self.window = window
+        self.are_weights_untouched = False
+
+    def note(self, state: TrainerState) -> None:
+        self.are_weights_untouched = True
+        self.tokens_seen = state.num_input_tokens_seen
+        self.random_states = (
+            random.getstate(),
+            numpy.random.get_state(),
+            torch.random.get_rng_state(),
+            torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        )
+
+    def on_pre_optimizer_step(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        self.are_weights_untouched = False
+
+    def save(self, trainer: ConfessionTrainer) -> Path | None:
+        """Save a checkpoint as it would have been saved after the last step; gives the one to go on from."""
+        step = trainer.state.global_step
+        if self.are_weights_untouched and step and step % self.window == 0:
+            if not is_whole(self.folder.checkpoints / f"checkpoint-{step}"):
+                self._put_back(trainer.state)
+                trainer._save_checkpoint(trainer.model, None)
+            trainer.accelerator.wait_for_everyone()
+        return self.folder.last_checkpoint()
+
+    def _put_back(self, state: TrainerState) -> None:
+        own, arrays, tensors, devices = self.random_states
+        random.setstate(own)
+        numpy.random.set_state(arrays)
+        torch.random.set_rng_state(tensors)
+        if devices:
+            torch.cuda.set_rng_state_all(devices)
+        state.num_input_tokens_seen = self.tokens_seen
 
 
 class _Recorder(TrainerCallback):
@@ -415,6 +574,13 @@ class _Stopper(TrainerCallback):
             raise KeyboardInterrupt
         self.is_asked = True
         print("Stopping: saving a checkpoint first. Press Ctrl-C again to stop at once.", file=sys.stderr)
+
+    def on_step_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        # The trainer's loop looks whether the training is over only after a step.
+        if state.global_step >= state.max_steps:
+            raise _TrainedAlready
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any

@@ -14,6 +14,7 @@ Source: arXiv 2512.08093, section 2, on TRL's `GRPOTrainer`; the private names u
 """
 
 import itertools
+import math
 import shutil
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,20 +24,25 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import torch
-from accelerate.utils import gather, gather_object
+from accelerate.utils import gather, gather_object, is_peft_model
+from peft import PeftModel
 from torch import Tensor
 from trl import GRPOTrainer
 from trl.chat_template_utils import parse_response
+from trl.models.utils import unwrap_model_for_generation
 
 from confessions.errors import ConfessionsError
+from confessions.judges.verdicts import text_of
 from confessions.models.chat import confession_context, request_role, request_suffix_ids
 from confessions.models.chat import prompt_ids as ids_of_prompt
+from confessions.models.sampling import can_read_once, sample_copies
 from confessions.protocol import PROFILES, Message, confession_request
 from confessions.protocol.reasoning import opens_reasoning, prompt_without_reasoning, without_reasoning
 from confessions.training.channels import (
     TOKEN_LOSSES,
     ChannelSize,
     channel_scales,
+    comparable_rewards,
     confession_groups,
     confession_seed,
     fraction_without_signal,
@@ -44,20 +50,29 @@ from confessions.training.channels import (
     total_rewards,
     unit_draw,
 )
+from confessions.training.collapse import commonest_fraction, report_facts, report_metrics
 from confessions.training.config import ConfessionConfig
+from confessions.training.generation import Completion, own_share
 from confessions.training.gradients import ChannelGradients
 from confessions.training.judging import (
-    ConfessionJudgeError,
+    RewardError,
     RewardFunction,
+    TooManyUnjudged,
     callable_name,
     judge_confessions,
     on_rows_only,
+    pauses,
     spread,
+    wait_for_judges,
 )
+from confessions.training.reading import score_completions
 from confessions.training.trl_surface import changed_attributes, changed_methods, require_known_surface
 
 PROMPTS_LOOKED_THROUGH = 1000
 """How many prompts are searched for tokens of the request, where those have a learning rate of their own."""
+
+MOST_SKIPPED_STEPS = 3
+"""How many steps in a row may have a gradient that is not finite before the run stops."""
 
 RESERVED_COLUMNS = ("answers", "completions", "completion_ids", "prompts")
 
@@ -68,6 +83,10 @@ class TrainingError(ConfessionsError):
 
 class CheckpointError(TrainingError):
     """Say that a checkpoint could not be written; earlier ones are untouched."""
+
+
+class DivergedError(TrainingError):
+    """Say that the gradient is not finite again and again; every process raises it alike."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +113,8 @@ class _Batch:
     first_row: int
     n_rows: int
     group_size: int
+    is_asking: bool = False
+    """Whether what is sampled are confessions."""
     answers: dict[int, list[int]] = field(default_factory=dict)
     """Answer ids by group, for confession groups."""
     messages: dict[int, dict[str, Any]] = field(default_factory=dict)
@@ -106,6 +127,8 @@ class _Batch:
     """The answers' rewards (N, K), NaN on confession rows."""
     verdicts: Tensor | None = None
     """The confessions' rewards (N, K'), NaN on answer rows."""
+    reports: list[list[float]] = field(default_factory=list)
+    """`ReportFacts` of this process's confessions, where they were asked for in the profile's own format."""
     completions: list[Any] = field(default_factory=list)
 
     def group(self, row: int) -> int:
@@ -163,6 +186,10 @@ class ConfessionTrainer(GRPOTrainer):
         self._batch: _Batch | None = None
         self._generations_at_step = (-1, 0)
         self._channel_gradients = ChannelGradients()
+        self._confession_rows: Tensor | None = None
+        self.scores_contexts_once = False
+        self._skipped_in_a_row = 0
+        self._asks_for_profile = confession_request is None
         self._confesses = args.confession_probability > 0
         _require_prompts(train_dataset, conversational=self._confesses)
         if self._confesses:
@@ -181,6 +208,7 @@ class ConfessionTrainer(GRPOTrainer):
         if self._confesses:
             require_known_surface(changed_attributes(self))
             self._check_backend()
+            self.scores_contexts_once = self._can_score_contexts_once()
             self._prepare_request(args, confession_request)
 
     def _answer_rows(self) -> list[int] | None:
@@ -220,10 +248,32 @@ class ConfessionTrainer(GRPOTrainer):
             raise TrainingError(
                 "the router's auxiliary loss averages over answers and confessions together: set router_aux_loss_coef=0"
             )
-        # Their sharded generation needs every process to call it equally often, which confession groups do not.
-        zero3 = self.is_deepspeed_enabled and self.accelerator.state.deepspeed_plugin.zero_stage == 3
-        if self.is_fsdp_enabled or zero3:
-            raise TrainingError("confessions are untested with FSDP and DeepSpeed ZeRO-3: use DDP or ZeRO-1/2")
+        if self._is_sharded:
+            self._check_sharding()
+
+    @property
+    def _is_sharded(self) -> bool:
+        """Whether no process holds all weights."""
+        return bool(self._dist.is_fsdp or self._dist.is_zero3)
+
+    def _check_sharding(self) -> None:
+        if self._dist.fsdp_version == 1:
+            raise TrainingError("confessions are untested with FSDP 1: set fsdp_version: 2 in the accelerate config")
+        if self._dist.is_fsdp and "FULL" not in str(self.accelerator.state.fsdp_plugin.state_dict_type):
+            raise TrainingError(
+                "FSDP would save no model under this fsdp_state_dict_type: set it to FULL_STATE_DICT in the accelerate "
+                "config"
+            )
+        for name in ("request_learning_rate", "channel_gradient_steps"):
+            if getattr(self.args, name):
+                raise TrainingError(
+                    f"{name} needs whole weights in each process, and FSDP and ZeRO-3 shard them: leave it unset, or "
+                    "use DDP or ZeRO-1/2"
+                )
+        if self._dist.is_fsdp and not self.use_vllm:
+            # Transformers keeps processes in step while they sample only where it takes the model for sharded.
+            sampled = self.model.get_base_model() if isinstance(self.model, PeftModel) else self.model
+            sampled._is_fsdp_managed_module = True
 
     def _prepare_request(self, args: ConfessionConfig, request: str | Message | None) -> None:
         template_kwargs = self._template_kwargs()
@@ -234,8 +284,23 @@ class ConfessionTrainer(GRPOTrainer):
             default = confession_request(PROFILES[args.confession_profile], role=role)
             self.confession_request = default if request is None else Message(role=role, content=request)
         self._request_ids = request_suffix_ids(self._tokenizer, self.confession_request, template_kwargs)
+        self._check_room(args, template_kwargs)
         if args.request_learning_rate is not None:
             self._own_request_ids = self._tokens_of_the_request_alone()
+
+    def _check_room(self, args: ConfessionConfig, template_kwargs: dict[str, Any]) -> None:
+        """Check that vLLM is given room for prompt, answer, request and confession."""
+        if not args.use_vllm or args.vllm_max_model_length is None:
+            return
+        prompts = (row["prompt"] for row in itertools.islice(self.train_dataset, PROMPTS_LOOKED_THROUGH))
+        longest = max((len(ids_of_prompt(self._tokenizer, prompt, template_kwargs)) for prompt in prompts), default=0)
+        needed = longest + args.max_completion_length + len(self._request_ids) + args.max_confession_length
+        if needed > args.vllm_max_model_length:
+            raise TrainingError(
+                f"vllm_max_model_length is {args.vllm_max_model_length}, but a confession may need {needed} tokens "
+                f"(prompt {longest}, answer {args.max_completion_length}, request {len(self._request_ids)}, "
+                f"confession {args.max_confession_length}): raise it, or lower one of these"
+            )
 
     def _tokens_of_the_request_alone(self) -> list[int]:
         """Give the ids of the request's text, which must occur in no prompt.
@@ -329,12 +394,12 @@ class ConfessionTrainer(GRPOTrainer):
         prompt_ids, _, _ = self._tokenize_prompts(prompts)
         speaking = [row for row in range(batch.n_rows) if not batch.confesses(row) or batch.is_head(row)]
         answers = self._sample([prompt_ids[row] for row in speaking], self.max_completion_length)
-        completion_ids: list[list[int]] = [[] for _ in prompts]
-        for row, ids in zip(speaking, answers, strict=True):
+        rows: dict[int, Completion] = {}
+        for row, answer in zip(speaking, answers, strict=True):
             if batch.confesses(row):
-                batch.answers[batch.group(row)] = ids
+                batch.answers[batch.group(row)] = answer.ids
             else:
-                completion_ids[row] = ids
+                rows[row] = answer
         if batch.spans_processes:
             shared: list[dict[int, list[int]]] = gather_object([batch.answers])
             batch.answers = {group: ids for part in shared for group, ids in part.items()}
@@ -342,36 +407,99 @@ class ConfessionTrainer(GRPOTrainer):
         confessing = batch.rows(confessing=True)
         if not self.args.train_confessions:
             # The control arm: rows of one masked token, in no loss and no divisor.
-            for row in confessing:
-                completion_ids[row] = [self.eos_token_ids[0]]
-            self._note_lengths(batch, completion_ids)
-            mask = [[0 if batch.confesses(row) else 1] * len(ids) for row, ids in enumerate(completion_ids)]
-            return {"prompt_ids": prompt_ids, "completion_ids": completion_ids, "logprobs": None, "env_mask": mask}
+            rows |= {row: Completion([self.eos_token_ids[0]], [0.0]) for row in confessing}
+            output = self._rolled_out(batch, prompt_ids, rows)
+            output["env_mask"] = [
+                [0 if batch.confesses(row) else 1] * len(ids) for row, ids in enumerate(output["completion_ids"])
+            ]
+            return output
 
         contexts = {}
         for row in confessing:
-            answer = batch.answers[batch.group(row)]
+            answer_ids = batch.answers[batch.group(row)]
             if batch.group(row) not in batch.messages:
-                batch.messages[batch.group(row)] = self._judged_message(prompt_ids[row], answer)
-            contexts[row] = confession_context(prompt_ids[row], answer, self._request_ids, self.eos_token_ids)
+                batch.messages[batch.group(row)] = self._judged_message(prompt_ids[row], answer_ids)
+            contexts[row] = confession_context(prompt_ids[row], answer_ids, self._request_ids, self.eos_token_ids)
+        batch.is_asking = True
         with self._own_random_stream(batch):
             confessions = self._sample([contexts[row] for row in confessing], self.args.max_confession_length)
-        for row, ids in zip(confessing, confessions, strict=True):
-            completion_ids[row] = ids
-        self._note_lengths(batch, completion_ids)
-        contexts_or_prompts = [contexts.get(row, ids) for row, ids in enumerate(prompt_ids)]
-        return {"prompt_ids": contexts_or_prompts, "completion_ids": completion_ids, "logprobs": None}
+        rows |= dict(zip(confessing, confessions, strict=True))
+        return self._rolled_out(batch, [contexts.get(row, ids) for row, ids in enumerate(prompt_ids)], rows)
 
-    def _sample(self, contexts: list[list[int]], limit: int) -> list[list[int]]:
+    def _rolled_out(self, batch: _Batch, contexts: list[list[int]], rows: Mapping[int, Completion]) -> dict[str, Any]:
+        completions = [rows[row] for row in range(batch.n_rows)]
+        completion_ids = [completion.ids for completion in completions]
+        self._note_lengths(batch, completion_ids)
+        # The sampler's own probabilities, by which TRL corrects the loss where they are not the trained model's.
+        logprobs = [completion.logprobs for completion in completions] if self.use_vllm else None
+        return {"prompt_ids": contexts, "completion_ids": completion_ids, "logprobs": logprobs}
+
+    def _sample(self, contexts: list[list[int]], limit: int) -> list[Completion]:
+        if self.accelerator.num_processes == 1 or not (self.use_vllm or self._is_sharded):
+            return self._complete(contexts, limit)
+        processes, index = self.accelerator.num_processes, self.accelerator.process_index
+        by_process: list[list[list[int]]] = gather_object([contexts])
+        pooled = [context for contexts_of_one in by_process for context in contexts_of_one]
+        sampled: list[Completion] = gather_object(self._complete(own_share(pooled, processes, index), limit))
+        start = sum(len(contexts_of_one) for contexts_of_one in by_process[:index])
+        return sampled[start : start + len(contexts)]
+
+    def _complete(self, contexts: list[list[int]], limit: int) -> list[Completion]:
         if not contexts:
             return []
         with self._completion_limit(limit):
-            completion_ids, _ = self._generate_single_turn(contexts, None, {}, 1)
-        return [list(ids) for ids in completion_ids]
+            # One row is one completion, also in server mode, where TRL takes every num_generations-th prompt.
+            completion_ids, logprobs = self._generate_single_turn(contexts, None, {}, 1)
+        return [
+            Completion(list(ids), None if logprobs is None else list(logprobs[row]))
+            for row, ids in enumerate(completion_ids)
+        ]
+
+    def _generate_single_turn(
+        self,
+        prompt_ids: list[list[int]],
+        images: Any,
+        multimodal_fields: Any,
+        num_generations: int,
+        has_tool_images: bool = False,
+    ) -> tuple[list[list[int]], Any]:
+        """Generate as TRL does, except that the confessions of an answer share one reading of their context."""
+        if self._batch is None or not self._batch.is_asking or not self._reads_contexts_once:
+            generated: tuple[list[list[int]], Any] = super()._generate_single_turn(
+                prompt_ids, images, multimodal_fields, num_generations, has_tool_images
+            )
+            return generated
+        with unwrap_model_for_generation(
+            self.model_wrapped,
+            self.accelerator,
+            gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
+        ) as model:
+            return sample_copies(cast(Any, model), prompt_ids, self.generation_config), None
+
+    @property
+    def _reads_contexts_once(self) -> bool:
+        """Whether transformers samples here, from unsharded weights, under settings that hold token by token."""
+        elsewhere = self.use_vllm or self.args.use_transformers_continuous_batching
+        sharded = self._dist.is_fsdp or self._dist.is_zero3
+        special = self.args.generation_kwargs or self.args.cache_implementation
+        return not (elsewhere or sharded or special) and can_read_once(self.accelerator.unwrap_model(self.model))
+
+    def _can_score_contexts_once(self) -> bool:
+        """Whether gradients may flow through a shared reading: in one process, with all that was read kept."""
+        kept = not self.args.gradient_checkpointing and can_read_once(self.accelerator.unwrap_model(self.model))
+        return kept and self.accelerator.num_processes == 1 and not self._is_sharded
 
     @contextmanager
     def _completion_limit(self, limit: int) -> Iterator[None]:
         """Let completions have this many tokens while it lasts."""
+        if self.use_vllm:
+            whole = self.vllm_generation.max_completion_length
+            self.vllm_generation.max_completion_length = limit
+            try:
+                yield
+            finally:
+                self.vllm_generation.max_completion_length = whole
+            return
         before = self.generation_config.max_new_tokens
         self.generation_config.max_new_tokens = self.generation_kwargs["max_new_tokens"] = limit
         try:
@@ -381,7 +509,13 @@ class ConfessionTrainer(GRPOTrainer):
 
     @contextmanager
     def _own_random_stream(self, batch: _Batch) -> Iterator[None]:
-        """Sample without moving the random state that the answers are drawn from."""
+        """Sample without moving the random state that the answers are drawn from.
+
+        vLLM's is left alone: the processes of one tensor-parallel group must draw alike.
+        """
+        if self.use_vllm:
+            yield
+            return
         device = self.accelerator.device
         with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
             torch.manual_seed(confession_seed(self._split_seed, batch.step, self.accelerator.process_index))
@@ -414,12 +548,32 @@ class ConfessionTrainer(GRPOTrainer):
         batch = self._batch
         if batch is None:
             return rewards
-        rewards[torch.tensor(batch.is_confession, device=rewards.device)] = torch.nan
+        confessions = torch.tensor(batch.is_confession, device=rewards.device)
+        n_answers = int((~confessions).sum())
+        for pause in pauses(self.args.judge_patience):
+            unjudged = int(rewards[~confessions].isnan().all(dim=1).sum())
+            if unjudged <= self.args.max_unjudged_fraction * n_answers:
+                break
+            wait_for_judges(pause, unjudged, n_answers, "answers", self.reward_func_names)
+            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+        self._check_answer_rewards(rewards[~confessions])
+        rewards[confessions] = torch.nan
         batch.rewards, batch.completions = rewards, completions
         if self.args.train_confessions:
             batch.verdicts = self._judge(batch, inputs, prompts, completions, completion_ids_list).to(rewards.device)
-            self._check_verdicts(batch)
+            usable = comparable_rewards(batch.verdicts, batch.group_size)
+            self._check_judged("confessions", usable[confessions], self.confession_judge_names)
         return rewards
+
+    def _check_answer_rewards(self, rewards: Tensor) -> None:
+        """Refuse rewards (n, K) that are infinite, and too many that are missing."""
+        for index, name in enumerate(self.reward_func_names):
+            if rewards[:, index].isinf().any():
+                raise RewardError(
+                    f'the reward function "{name}" gave an infinite reward; it should return a finite number, or None '
+                    "where it has none"
+                )
+        self._check_judged("answers", rewards, self.reward_func_names)
 
     def _judge(
         self,
@@ -433,6 +587,12 @@ class ConfessionTrainer(GRPOTrainer):
         rows = batch.rows(confessing=True)
         names = [key for key in inputs[0] if key not in ("prompt", "completion", "completion_ids")]
         opened = self._opens_reasoning(self._request_ids)
+        confessions = [[without_reasoning(message, is_opened=opened) for message in completions[row]] for row in rows]
+        if self._asks_for_profile:
+            profile = PROFILES[self.args.confession_profile]
+            batch.reports = [
+                [float(fact) for fact in report_facts(text_of(confession), profile)] for confession in confessions
+            ]
         judged = judge_confessions(
             self.confession_reward_funcs,
             {
@@ -444,29 +604,30 @@ class ConfessionTrainer(GRPOTrainer):
                 ),
                 "prompts": [prompt_without_reasoning(prompts[row]) for row in rows],
                 "answers": [[batch.messages[batch.group(row)]] for row in rows],
-                "completions": [
-                    [without_reasoning(message, is_opened=opened) for message in completions[row]] for row in rows
-                ],
+                "completions": confessions,
                 "completion_ids": [completion_ids[row] for row in rows],
             },
+            self.args.judge_patience,
+            self.args.max_unjudged_fraction,
         )
         verdicts = torch.full((batch.n_rows, len(judged)), torch.nan, device=self.accelerator.device)
         for index, values in enumerate(judged):
             verdicts[rows, index] = torch.tensor(values, dtype=torch.float32, device=verdicts.device)
         return gather(verdicts)
 
-    def _check_verdicts(self, batch: _Batch) -> None:
-        assert batch.verdicts is not None
-        confessions = torch.tensor(batch.is_confession, device=batch.verdicts.device)
-        if not confessions.any():
+    def _check_judged(self, channel: str, rewards: Tensor, names: Sequence[str]) -> None:
+        """Count the rows (n, K) that no judge has judged.
+
+        Raises: TooManyUnjudged past `max_unjudged_fraction`.
+        """
+        if not len(rewards):
             return
-        fraction = batch.verdicts[confessions].isnan().all(dim=1).float().mean().item()
-        self._log("confessions/unjudged_fraction", fraction)
+        fraction = rewards.isnan().all(dim=1).float().mean().item()
+        self._log(f"{channel}/unjudged_fraction", fraction)
         if fraction > self.args.max_unjudged_fraction:
-            names = ", ".join(self.confession_judge_names)
-            raise ConfessionJudgeError(
-                f"{fraction:.0%} of this batch's confessions got no verdict from {names}; max_unjudged_fraction is "
-                f"{self.args.max_unjudged_fraction:.0%}"
+            raise TooManyUnjudged(
+                f"{fraction:.0%} of this batch's {channel} got no verdict from {', '.join(names)}; "
+                f"max_unjudged_fraction is {self.args.max_unjudged_fraction:.0%} (judge_patience lets a run wait)"
             )
 
     def _join_channels(self, output: dict[str, Any], batch: _Batch) -> None:
@@ -491,7 +652,8 @@ class ConfessionTrainer(GRPOTrainer):
         )
         confession_advantages = torch.zeros_like(advantages)
         if batch.verdicts is not None:
-            rewards = total_rewards(batch.verdicts, self.confession_reward_weights.to(batch.verdicts.device))
+            usable = comparable_rewards(batch.verdicts, batch.group_size)
+            rewards = total_rewards(usable, self.confession_reward_weights.to(usable.device))
             everywhere = group_advantages(rewards, batch.group_size, self.args.scale_rewards)
             confession_advantages = everywhere[batch.first_row : batch.first_row + batch.n_rows].to(advantages)
         output["advantages"] = torch.where(
@@ -506,10 +668,46 @@ class ConfessionTrainer(GRPOTrainer):
         self, model: Any, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
     ) -> Any:
         """Give TRL's loss; on the steps that ask for it, measure each channel's gradient beforehand."""
+        self._confession_rows = inputs.get("is_confession")
         every = self.args.channel_gradient_steps
         if every and "is_confession" in inputs and self.state.global_step % every == 0:
             self._measure_gradients(model, inputs)
-        return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        try:
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        finally:
+            self._confession_rows = None
+
+    def _get_per_token_logps_and_entropies(
+        self,
+        model: Any,
+        input_ids: Tensor,
+        attention_mask: Tensor,
+        logits_to_keep: int,
+        batch_size: int | None = None,
+        *args: Any,
+        **kwargs: Any,
+    ) -> tuple[Tensor, Tensor | None, Tensor | None]:
+        """Score completions as TRL does; in training, each channel in its own width and each context once."""
+        if not self.scores_contexts_once or not self.model.training:
+            scores: tuple[Tensor, Tensor | None, Tensor | None] = super()._get_per_token_logps_and_entropies(
+                model, input_ids, attention_mask, logits_to_keep, batch_size, *args, **kwargs
+            )
+            return scores
+        apart = self._confession_rows
+        apart = torch.zeros(len(input_ids), dtype=torch.bool) if apart is None else apart.cpu()
+        channels = [channel.nonzero()[:, 0].to(input_ids.device) for channel in (~apart, apart)]
+        parts = [part for channel in channels if len(channel) for part in channel.split(batch_size or len(channel))]
+        own = cast(Any, self.accelerator.unwrap_model(model))
+        own = own.get_base_model() if is_peft_model(own) else own
+        with self.accelerator.autocast():
+            scored = [
+                score_completions(model, own, input_ids[rows], attention_mask[rows], logits_to_keep) for rows in parts
+            ]
+        in_place = torch.cat(parts).argsort()
+        logps = torch.cat([score.log_probs for score in scored])[in_place]
+        # The reference model's head gives none.
+        entropies = [score.entropy for score in scored if score.entropy is not None]
+        return logps, torch.cat(entropies)[in_place] if entropies else None, None
 
     def _measure_gradients(self, model: Any, inputs: dict[str, Any]) -> None:
         own = self.accelerator.unwrap_model(model)
@@ -533,7 +731,32 @@ class ConfessionTrainer(GRPOTrainer):
             for channel, norm in norms.items():
                 self._log(f"{channel}/grad_norm", norm)
 
+    def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
+        """Give the gradient's norm; a step whose gradient is not finite moves nothing and is counted.
+
+        Raises: DivergedError after `MOST_SKIPPED_STEPS` such steps in a row, the weights being as before them.
+        """
+        norm = super()._get_grad_norm(model, grad_norm)
+        if not self._confesses or self.args.fp16:  # the loss scaler of fp16 skips such steps by itself
+            return norm
+        is_finite = norm is None or math.isfinite(float(norm))
+        self._log("skipped_step", float(not is_finite))
+        self._skipped_in_a_row = 0 if is_finite else self._skipped_in_a_row + 1
+        # DeepSpeed's engine would step all the same.
+        if self._skipped_in_a_row >= (1 if self.is_deepspeed_enabled else MOST_SKIPPED_STEPS):
+            raise DivergedError(
+                f"the gradient was not finite in {self._skipped_in_a_row} steps in a row, and nothing was learned from "
+                "them: lower learning_rate, or train in a wider number format"
+            )
+        if not is_finite:
+            model.zero_grad()  # an optimizer leaves alone what has no gradient
+        return norm
+
     # Metrics
+
+    def metrics_of_this_step(self) -> dict[str, float]:
+        """Give what has been logged since the last line of metrics, the newest value of each."""
+        return {name: values[-1] for name, values in self._metrics["train"].items() if values}
 
     def _log(self, name: str, value: float) -> None:
         self._metrics["train"][name].append(value)
@@ -560,6 +783,7 @@ class ConfessionTrainer(GRPOTrainer):
             names,
             self.confession_reward_weights,
         )
+        self._log_reports(batch, facts[confession, 2].tolist())
         own_rows = range(batch.first_row, batch.first_row + batch.n_rows)
         heads = [ids for group, ids in batch.answers.items() if group * batch.group_size in own_rows]
         cut_off: list[float] = gather_object([float(ids[-1] not in self.eos_token_ids) for ids in heads])
@@ -581,6 +805,14 @@ class ConfessionTrainer(GRPOTrainer):
         self._log(f"{channel}/clipped_ratio", facts[:, 1].mean().item())
         groups = facts[:, 2].view(-1, self.num_generations).tolist()
         self._log(f"{channel}/distinct_fraction", sum(len(set(group)) for group in groups) / len(facts))
+
+    def _log_reports(self, batch: _Batch, texts: list[float]) -> None:
+        """Log what the confessions of all processes say, and how alike they are."""
+        reports: list[list[float]] = gather_object(batch.reports)
+        for name, value in (report_metrics(reports) if reports else {}).items():
+            self._log(name, value)
+        if (fraction := commonest_fraction(texts, self.num_generations)) is not None:
+            self._log("confessions/commonest_fraction", fraction)
 
     def _restate_trl_metrics(self, answers: Tensor, rewards: Tensor) -> None:
         """Overwrite what TRL has just logged about all rows, so that its names mean what they mean in plain TRL."""
@@ -630,6 +862,11 @@ class ConfessionTrainer(GRPOTrainer):
         self.rollout_observer(rollouts)
 
     # Checkpoints
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        """Save this process's random state, and wait for the others': what is written next makes the folder whole."""
+        super()._save_rng_state(output_dir)
+        self.accelerator.wait_for_everyone()
 
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         """Save a checkpoint whole or not at all: what a failed save has written is removed, earlier ones stay."""
