@@ -23,6 +23,7 @@ ROOMS_BELOW = {
     "experiments": {"errors", "protocol", "scenarios", "judges", "models", "training", "evaluation", "monitor"},
 }
 ROOMS_BELOW["cli"] = set(ROOMS_BELOW)
+ROOMS_BELOW["__main__"] = {"cli"}
 
 ROOMS_OF_LIBRARY = {
     "torch": {"models", "training"},
