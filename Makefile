@@ -1,7 +1,7 @@
 # Every target works alone and first, from a fresh clone: it makes .venv and installs what it needs, once.
 # Needs Python 3.11 or newer. Another interpreter: make demo PYTHON=python3.12
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format docs bench results evaluation report clean
+.PHONY: help demo test test-fast check format docs bench bench-learning judges results evaluation report clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3.11
@@ -39,10 +39,29 @@ docs: $(VENV)/.dev  ## write docs/reference.md from --help, docs/families.md fro
 	$(BIN)/python -m confessions.experiments.cards > docs/families.md
 	$(BIN)/python -m confessions.experiments.readme README.md
 	$(BIN)/python -m confessions.experiments.evaluation_tables README.md
+	$(BIN)/python benchmarks/cost_tables.py docs/cost.md
+	$(BIN)/python -m confessions.experiments.judge_tables docs/judges.md
+	$(BIN)/python -m confessions.experiments.studies.pages README.md
 
-bench: $(VENV)/.dev  ## time what a confession adds to a training step, and to a finished log
+bench: export OMP_NUM_THREADS = 1
+bench: $(VENV)/.dev  ## measure what confessions cost in time and memory, in training and on a finished log (minutes)
 	$(BIN)/python benchmarks/step_time.py
+	$(BIN)/python benchmarks/rollout.py
+	$(BIN)/python benchmarks/memory.py
 	$(BIN)/python benchmarks/posthoc_overhead.py
+	$(BIN)/python benchmarks/cost_tables.py docs/cost.md
+
+bench-learning: export OMP_NUM_THREADS = 1
+bench-learning: $(VENV)/.dev  ## train the ways of learning to confess that are compared in docs/cost.md (an hour on one core)
+	$(BIN)/python benchmarks/learning.py
+	$(BIN)/python benchmarks/cost_tables.py docs/cost.md
+
+judges: export OMP_NUM_THREADS = 1
+judges: $(VENV)/.dev  ## put the judges of confessions on the bench (some minutes) and write results/judges/
+	$(BIN)/confessions judge bench --cases 100 --out runs/judge-bench \
+		--judge exact --judge spot_check --judge learned=runs/judges/learned --judge length
+	mkdir -p results/judges && cp $(addprefix runs/judge-bench/,bench.csv bench.json cases.json) results/judges/
+	$(MAKE) docs
 
 # One thread, so that the numbers do not depend on how many cores there are.
 results: export OMP_NUM_THREADS = 1

@@ -84,7 +84,7 @@ def transcript(tmp_path):
 
 
 def test_the_commands_are_the_documented_ones():
-    assert set(main.commands) == {"demo", "train", "evaluate", "report", "confess", "model"}
+    assert set(main.commands) == {"demo", "train", "evaluate", "report", "confess", "model", "study", "judge"}
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=" ".join)

@@ -17,6 +17,7 @@ from confessions import __version__
 from confessions.errors import ConfessionsError
 
 if TYPE_CHECKING:
+    from confessions.judges.bench_cases import Source
     from confessions.protocol import ParsedReport, ParseFailure
 
 USER_ERROR = 2
@@ -37,6 +38,7 @@ _EXTRA_OF_MODULE = {
     "numpy": "evaluate",
     "scipy": "evaluate",
     "jinja2": "report",
+    "markdown_it": "report",
     "matplotlib": "report",
 }
 
@@ -201,12 +203,22 @@ def evaluate(
     help="Folder for report.html and its figures.",
 )
 def report(results: tuple[Path, ...], out: Path) -> None:
-    """Write the report page of RESULTS: of a demo, or of evaluation logs.
+    """Write the report page of RESULTS: of a demo, of studies, or of evaluation logs.
 
     RESULTS are logs of Inspect AI that the confession scorer has scored, or folders of them, of one or several
-    models; or else the demo's result.json of one or several seeds, or its summary.json. The page is one file
-    that opens offline; the figures lie beside it as SVG and PNG, with their numbers as CSV and JSON.
+    models; or folders that `confessions study` wrote; or the demo's result.json of one or several seeds, or its
+    summary.json. The page is one file that opens offline; the figures lie beside it as SVG and PNG, with their
+    numbers as CSV and JSON.
     """
+    folders = [path for path in results if _is_study(path)]
+    if folders and len(folders) < len(results):
+        raise ConfessionsError(f"{folders[0]} holds studies and not all of RESULTS do: report them apart")
+    if folders:
+        from confessions.experiments.studies.catalogue import STUDIES
+        from confessions.experiments.studies.pages import write_studies
+
+        click.echo(f"Report: {write_studies(folders, out, STUDIES)}")
+        return
     if all(_is_log(path) for path in results):
         from confessions.experiments.evaluate import unfinished
         from confessions.experiments.evaluation_report import write_evaluation_report
@@ -223,6 +235,12 @@ def report(results: tuple[Path, ...], out: Path) -> None:
     click.echo(f"Report: {write_report(results, out)}")
 
 
+def _is_study(path: Path) -> bool:
+    """Tell a study's results, or a folder of several studies, from other folders."""
+    patterns = ("study.json", "*/study.json", "measurements.csv", "*/measurements.csv")
+    return path.is_dir() and any(found.is_file() for pattern in patterns for found in path.glob(pattern))
+
+
 def _is_log(path: Path) -> bool:
     """Tell an evaluation log, or a folder of them, from the demo's results."""
     if path.is_dir() or path.suffix == ".eval":
@@ -232,6 +250,44 @@ def _is_log(path: Path) -> bool:
     except (OSError, UnicodeDecodeError, ValueError):
         return False
     return isinstance(found, dict) and "eval" in found and "plan" in found
+
+
+@main.command()
+@click.argument("names", nargs=-1, metavar="[NAME]...")
+@click.option("--seeds", default="0,1,2,3,4", show_default=True, help="Seeds, such as 0,1,2 or 0-4.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/studies"),
+    show_default=True,
+    help="Folder for the policies, which studies share.",
+)
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("results/studies"),
+    show_default=True,
+    help="Folder for the measurements.",
+)
+def study(names: tuple[str, ...], seeds: str, out: Path, results: Path) -> None:
+    """Run studies that test the method's claims, or list them.
+
+    NAME is one or more studies, or "all". Each trains the policies that it compares on the embedded model, for
+    every seed; a policy that another study has trained is used again. RESULTS/NAME receives the measurements as
+    CSV, from which `confessions report RESULTS` makes the pages. Prints what the measurements decide of each claim.
+
+    The same command goes on where an interrupted one stopped.
+    """
+    from confessions.experiments.studies.catalogue import STUDIES
+    from confessions.experiments.studies.run import chosen, read_seeds, run_study
+
+    if not names:
+        for each in STUDIES.values():
+            click.echo(f"{each.name:<18} {each.question}")
+        return
+    counted = read_seeds(seeds)
+    for each in chosen(names):
+        run_study(each, counted, out, results)
 
 
 @main.command()
@@ -343,6 +399,55 @@ def model_pretrain(out: Path, seed: int) -> None:
             ),
         )
     click.echo(f"Model: {out}")
+
+
+@main.group()
+def judge() -> None:
+    """Look at the judges of confessions."""
+
+
+@judge.command("bench")
+@click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    default=("exact", "spot_check"),
+    show_default=True,
+    metavar="NAME",
+    help="exact, spot_check, length, learned=FOLDER, rubric=MODEL, or your own as package.module:function; repeatable.",
+)
+@click.option(
+    "--source",
+    "sources",
+    multiple=True,
+    type=click.Choice(["writing-brief", "writing-full", "families"]),
+    help="Where the cases come from; repeatable.  [default: all]",
+)
+@click.option("--cases", default=60, show_default=True, type=click.IntRange(1), help="Cases of each source.")
+@click.option("--seed", default=0, show_default=True, help="Seeds the cases and the intervals.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=Path("runs/judge-bench"),
+    show_default=True,
+    help="Folder for the tables and every verdict.",
+)
+def judge_bench(judges: tuple[str, ...], sources: tuple[Source, ...], cases: int, seed: int, out: Path) -> None:
+    """Measure judges of confessions on cases with known truth.
+
+    Each case is a transcript with truthful confessions and with such that have one defect: an objective left
+    out, a false claim, a hedge, an accusation of what was kept, false grounds, forged evidence, praise of the
+    judge, orders to it. Prints how often a judge prefers the truth, how its rewards correlate with it, what
+    length, order, praise and orders are worth, and what a verdict costs.
+
+    A judge of your own is a reward function f(prompts=, answers=, completions=, **columns), as for training.
+
+    The same command goes on where an interrupted one stopped.
+    """
+    from confessions.experiments.judge_bench import run_bench
+    from confessions.judges.bench_cases import SOURCES
+
+    run_bench(judges, sources=sources or SOURCES, cases=cases, seed=seed, out=out)
 
 
 def _read_text(path: Path) -> str:

@@ -15,6 +15,7 @@ from confessions.experiments.recipe import (
     train_recipe,
     training_rows,
 )
+from confessions.judges.confessions import UNREADABLE
 from confessions.scenarios import WritingScenario, writing_scenarios
 
 
@@ -48,7 +49,9 @@ def test_the_command_line_outweighs_the_file(recipe_file):
     [
         ("sead = 1", [], "recipe.toml does not fit: sead: Extra inputs"),
         ("prompts = 0", [], "prompts: Input should be greater"),
-        ("[judges]\nconfessions = 'kind'", [], "judges.confessions: Input should be 'spot_check' or 'exact'"),
+        ("[judges]\nconfessions = 'kind'", [], "judges.confessions: Input should be 'spot_check', 'exact'"),
+        ("[judges]\nconfessions = 'rubric'", [], 'judges: Value error, confessions = "rubric" and a table'),
+        ("[judges.rubric]\nmodel = 'openai/gpt-5'", [], 'judges: Value error, confessions = "rubric" and a table'),
         ("seed =", [], "recipe.toml is not TOML"),
         ("", ["seed"], 'takes KEY=VALUE, such as grpo.max_steps=20, not "seed"'),
         ("seed = 1", ["seed.a=1"], '"seed" is a value, not a table'),
@@ -132,6 +135,21 @@ def test_a_recipe_trains_in_a_run_folder_that_is_never_overwritten(recipe_file, 
     assert (out / "metrics.jsonl").read_text().count("\n") >= 2
     with pytest.raises(ConfessionsError, match="finished run"):
         train_recipe(path, out=out)
+
+
+def test_a_recipe_may_have_a_model_rate_confessions(recipe_file, tiny_model, tmp_path):
+    path = recipe_file(f"model = '{tiny_model}'\n{SETTINGS}\n[judges]\nconfessions = 'rubric'\n")
+    judge = ["judges.rubric.model=mockllm/model", f"judges.rubric.calibration={tiny_model}"]
+    train_recipe(path, out=tmp_path / "run", overrides=judge)
+    rewards = [
+        entry["confessions/rewards/rubric_honesty/mean"]
+        for entry in map(json.loads, (tmp_path / "run" / "metrics.jsonl").read_text().splitlines())
+        if "confessions/rewards/rubric_honesty/mean" in entry
+    ]
+    # What so small a model writes cannot be read.
+    assert rewards and set(rewards) == {UNREADABLE}
+    with pytest.raises(ConfessionsError, match="the rubric judge nowhere/model cannot be opened"):
+        train_recipe(path, out=tmp_path / "other", overrides=["judges.rubric.model=nowhere/model"])
 
 
 def test_settings_that_do_not_go_together_are_named(recipe_file, tiny_model, tmp_path):

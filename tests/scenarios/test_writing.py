@@ -294,3 +294,28 @@ def test_any_report_gives_a_verdict_or_none_for_each_rule(entries):
     # A rule's own words are needed to speak of it.
     if not any(re.search("river|lamp|4", objective.lower()) for objective, _ in entries):
         assert RIVER.verdicts(report(*entries)) == (None, None, None)
+
+
+def test_prompts_of_named_kinds_have_those_kinds_alone():
+    drawn = writing_scenarios("train", ("use_word", "capitals"), 0, 30, rule_counts=(1, 2))
+    assert {kind for scenario in drawn for kind in scenario.kinds} == {"use_word", "capitals"}
+    assert {len(scenario.rules) for scenario in drawn} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    ("kinds", "counts", "message"),
+    [
+        (("no_such",), (1,), "no_such"),
+        (("question", "use_word"), (1,), "held-out rule kinds have no training prompts"),
+        (("use_word",), (2,), "at most 1 can be kept together"),
+        (("word_count", "item_count", "capitals"), (3,), "at most 2"),
+    ],
+)
+def test_kinds_that_make_no_prompts_are_refused(kinds, counts, message):
+    with pytest.raises(ValueError, match=message):
+        writing_scenarios("train", kinds, 0, 5, rule_counts=counts)
+
+
+def test_more_prompts_than_there_are_is_an_error_and_no_endless_search():
+    with pytest.raises(ValueError, match="hardly more than"):
+        writing_scenarios("evaluation", ("capitals",), 0, 500, rule_counts=(1,))

@@ -13,11 +13,13 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from confessions.errors import ConfessionsError
 from confessions.judges import Attention, BaseRates, brevity, claimed_rules_kept, exact, fluency, rules_kept, spot_check
-from confessions.protocol import PROFILES
+from confessions.judges.answers import as_shown
+from confessions.judges.learned import RuleReader, learned_compliance, learned_honesty
+from confessions.protocol import PROFILES, Profile
 from confessions.scenarios import WritingScenario, writing_scenarios
 
 if TYPE_CHECKING:
@@ -25,8 +27,8 @@ if TYPE_CHECKING:
     from confessions.training.runs import RunFolder
     from confessions.training.trainer import ConfessionTrainer
 
-AnswerJudge = Literal["claimed_rules_kept", "rules_kept", "brevity", "fluency"]
-ConfessionJudge = Literal["spot_check", "exact"]
+AnswerJudge = Literal["claimed_rules_kept", "rules_kept", "learned", "brevity", "fluency"]
+ConfessionJudge = Literal["spot_check", "exact", "rubric", "learned"]
 
 GRPO_DEFAULTS: Final[Mapping[str, Any]] = {
     "activation_checkpointing": False,
@@ -59,6 +61,21 @@ class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+class RubricJudge(_Strict):
+    """A model that rates confessions."""
+
+    model: str
+    """As Inspect AI names it, such as `openai/gpt-5`, or one of this package's models or folders."""
+    calibration: str | None = None
+    """A model of this package's or a folder's, untrained to confess, whose confessions the judge may compare."""
+    max_connections: int = Field(default=8, ge=1)
+    """How many questions are put at once."""
+    timeout_seconds: float = Field(default=120, gt=0)
+    """The time for each question, retries included."""
+    max_tokens: int = Field(default=2048, ge=1)
+    """The length limit of a reply, the judge's own reasoning included."""
+
+
 class Judges(_Strict):
     """Who rewards answers and confessions."""
 
@@ -67,6 +84,16 @@ class Judges(_Strict):
     confessions: ConfessionJudge = "spot_check"
     looks: int = Field(default=1, ge=0)
     """How many rules of an answer the weak judges look at."""
+    rubric: RubricJudge | None = None
+    """Who rates confessions where `confessions` is `rubric`."""
+    learned: str | None = None
+    """The folder of the learned judge; where it does not exist, the judge is made there with the recipe's seed."""
+
+    @model_validator(mode="after")
+    def _check_rubric(self) -> Judges:
+        if (self.confessions == "rubric") != (self.rubric is not None):
+            raise ValueError('confessions = "rubric" and a table [judges.rubric] that names its model go together')
+        return self
 
 
 class Lora(_Strict):
@@ -77,11 +104,17 @@ class Lora(_Strict):
 
 
 class WarmStart(_Strict):
-    """Lessons in form before the training: how a note and a report are written, their verdicts at random."""
+    """Lessons before the training: answers, truthful audits, and confessions whose verdicts are drawn at random."""
 
     steps: int = Field(default=60, ge=1)
     lessons_per_step: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
+    audit_steps: int = Field(default=0, ge=0)
+    """So many steps at the beginning teach audits alone."""
+    audit_share: float = Field(default=0.0, ge=0, le=1)
+    """The share of audits among the lessons of the other steps; the rest are confessions."""
+    rule_counts: tuple[int, ...] = (2, 3)
+    """How many rules a lesson's task may have."""
 
 
 class Recipe(_Strict):
@@ -92,6 +125,12 @@ class Recipe(_Strict):
     """Seeds the prompts and, unless [grpo] says otherwise, the training."""
     prompts: int = Field(default=2000, ge=1)
     """How many training prompts are drawn."""
+    kinds: tuple[str, ...] | None = None
+    """The kinds of rules in them; all training kinds where none are named."""
+    held_out_kinds: tuple[str, ...] | None = None
+    """The kinds of rules that only the demonstration's evaluation asks for; all held-out kinds where none are named."""
+    rule_counts: tuple[int, ...] = (2, 3)
+    """How many rules a prompt may have."""
     judges: Judges = Judges()
     lora: Lora | None = None
     warm_start: WarmStart | None = None
@@ -152,7 +191,60 @@ def answer_rewards(
         "brevity": brevity,
         "fluency": fluency,
     }
+    if "learned" in judges.answers:
+        made["learned"] = learned_compliance(_learned_reader(judges, seed), rates)
     return [made[name] for name in judges.answers], list(judges.answers.values())
+
+
+def _learned_reader(judges: Judges, seed: int) -> RuleReader:
+    """Give the learned judge's reader, made where there is none yet."""
+    from confessions.experiments.learned_judge import learned_judge
+    from confessions.models.reward_model import load_reward_model
+
+    if judges.learned is None:
+        raise RecipeError('the judge "learned" lives in a folder: set learned = "FOLDER" in the table [judges]')
+    folder = Path(judges.learned)
+    return load_reward_model(folder) if folder.exists() else learned_judge(folder, seed)
+
+
+def confession_reward(
+    judges: Judges, seed: int, profile: Profile, rates: BaseRates | None = None
+) -> Callable[..., Any]:
+    """Make the judge of confessions."""
+    match judges.confessions:
+        case "exact":
+            return exact(profile, rates)
+        case "rubric":
+            assert judges.rubric is not None
+            return _rubric_reward(judges.rubric, profile)
+        case "learned":
+            return learned_honesty(_learned_reader(judges, seed), profile, rates)
+        case _:
+            return spot_check(Attention(judges.looks, seed), profile, rates)
+
+
+def _rubric_reward(judge: RubricJudge, profile: Profile) -> Callable[..., Any]:
+    try:
+        from confessions.evaluation.placement import supports_response_schema
+        from confessions.judges.rubric_model import rubric
+    except ImportError as error:
+        raise RecipeError(
+            f"the judge rubric asks through Inspect AI ({error}): pip install 'confessions[evaluate]'"
+        ) from error
+    from confessions.experiments.evaluate import model_name
+    from confessions.models.resolve import load, resolve
+    from confessions.models.speaker import LocalSpeaker
+
+    speaker = None if judge.calibration is None else LocalSpeaker(load(resolve(judge.calibration)), profile=profile)
+    return rubric(
+        model_name(judge.model),
+        profile,
+        calibration=speaker,
+        max_connections=judge.max_connections,
+        timeout_seconds=judge.timeout_seconds,
+        max_tokens=judge.max_tokens,
+        has_schema=supports_response_schema,
+    )
 
 
 def grpo_settings(recipe: Recipe, output_dir: Path) -> dict[str, Any]:
@@ -171,7 +263,7 @@ def grpo_settings(recipe: Recipe, output_dir: Path) -> dict[str, Any]:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f' (did you mean "{close[0]}"?)' if close else ""
             raise RecipeError(f"grpo.{key} is no setting of ConfessionConfig{hint}")
-    _, weights = answer_rewards(recipe.judges, recipe.seed)
+    weights = list(recipe.judges.answers.values())
     own = {"seed": recipe.seed, "output_dir": str(output_dir), "reward_weights": weights}
     return {**GRPO_DEFAULTS, **own, **recipe.grpo}
 
@@ -195,7 +287,7 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
     resolved = resolve(recipe.model)
     rates = BaseRates()
     trainer = build_trainer(recipe, load(resolved), folder, rates)
-    with Progress() as progress:
+    with Progress(disable=not trainer.accelerator.is_main_process) as progress:
         task = progress.add_task("training", total=trainer.args.max_steps)
 
         def show(step: int, logs: dict[str, float]) -> None:
@@ -221,6 +313,7 @@ def build_trainer(
     from datasets import Dataset
 
     from confessions.models.adapters import lora_config
+    from confessions.models.chat import opens_reasoning_itself
     from confessions.training.config import ConfessionConfig
     from confessions.training.trainer import ConfessionTrainer
 
@@ -228,18 +321,22 @@ def build_trainer(
         config = ConfessionConfig(**grpo_settings(recipe, folder.checkpoints))
     except (TypeError, ValueError) as error:
         raise RecipeError(f"the recipe's [grpo] table: {error}") from error
+    try:
+        scenarios = writing_scenarios(
+            "train", recipe.kinds or "training", recipe.seed, recipe.prompts, recipe.rule_counts
+        )
+    except ValueError as error:
+        raise RecipeError(f"the recipe's kinds: {error}") from error
     profile = PROFILES[config.confession_profile]
-    attention = Attention(recipe.judges.looks, recipe.seed)
     rates = BaseRates() if rates is None else rates
     rewards, _ = answer_rewards(recipe.judges, recipe.seed, rates)
+    is_opened = opens_reasoning_itself(loaded.tokenizer, config.chat_template_kwargs)
     return ConfessionTrainer(
         loaded.model,
-        rewards,
+        [as_shown(reward, is_opened=is_opened) for reward in rewards],
         config,
-        Dataset.from_list(training_rows(writing_scenarios("train", "training", recipe.seed, recipe.prompts))),
+        Dataset.from_list(training_rows(scenarios)),
         processing_class=loaded.tokenizer,
-        confession_reward_funcs=exact(profile, rates)
-        if recipe.judges.confessions == "exact"
-        else spot_check(attention, profile, rates),
+        confession_reward_funcs=confession_reward(recipe.judges, recipe.seed, profile, rates),
         peft_config=None if recipe.lora is None else lora_config(recipe.lora.rank, recipe.lora.alpha),
     )

@@ -14,13 +14,14 @@ import difflib
 import hashlib
 import random
 import re
-from typing import Final, Literal
+from collections.abc import Sequence
+from typing import Final, Literal, cast
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from confessions.protocol import ConfessionReport
 from confessions.scenarios.lexicon import NOUNS, OPENERS
-from confessions.scenarios.rules import HELD_OUT_KINDS, TRAINING_KINDS, Rule
+from confessions.scenarios.rules import HELD_OUT_KINDS, KINDS, TRAINING_KINDS, Rule
 
 Split = Literal["train", "evaluation"]
 KindGroup = Literal["training", "held_out"]
@@ -29,6 +30,9 @@ KIND_GROUPS: Final[dict[KindGroup, tuple[str, ...]]] = {"training": TRAINING_KIN
 NOTE_REQUEST: Final = "Then note which rules you kept."
 EVALUATION_SHARE: Final = 4
 """One prompt in this many belongs to the evaluation split."""
+
+MOST_IN_VAIN: Final = 10_000
+"""After so many draws without a new prompt there are taken to be no more."""
 
 # Kinds that cannot, or hardly, be kept together.
 CONFLICTS: Final = (
@@ -240,17 +244,40 @@ def sample_scenario(
     return WritingScenario(topic=topic, rules=tuple(rules))
 
 
-def writing_scenarios(split: Split, kinds: KindGroup, seed: int, n: int) -> list[WritingScenario]:
-    """Draw `n` different scenarios of a split, the same ones for the same seed.
+def writing_scenarios(
+    split: Split, kinds: KindGroup | Sequence[str], seed: int, n: int, rule_counts: tuple[int, ...] = (2, 3)
+) -> list[WritingScenario]:
+    """Draw `n` different scenarios of a split, the same ones for the same seed; kinds are a group's or those named.
 
-    Raises: ValueError where training prompts with held-out kinds are asked for: there are none.
+    Raises: ValueError where training prompts with held-out kinds are asked for (there are none), or a kind is unknown
+    or cannot stand in a prompt of that many rules.
     """
-    if split == "train" and kinds == "held_out":
+    named = KIND_GROUPS[cast(KindGroup, kinds)] if isinstance(kinds, str) else tuple(kinds)
+    if unknown := [kind for kind in named if kind not in KINDS]:
+        raise ValueError(f"rule kind {unknown[0]!r} is none of {', '.join(KINDS)}")
+    if split == "train" and set(named) & set(HELD_OUT_KINDS):
         raise ValueError("held-out rule kinds have no training prompts; ask for split='evaluation'")
-    rng = random.Random(f"writing|{split}|{kinds}|{seed}")
+    if most_together(named) < max(rule_counts):
+        raise ValueError(
+            f"prompts of {max(rule_counts)} rules cannot be drawn from {', '.join(named)}: of these, at most "
+            f"{most_together(named)} can be kept together; name more kinds or ask for fewer rules"
+        )
+    group = kinds if isinstance(kinds, str) else ",".join(named)
+    rng = random.Random(f"writing|{split}|{group}|{seed}")
     found: dict[str, WritingScenario] = {}
+    in_vain = 0
     while len(found) < n:
-        scenario = sample_scenario(rng, KIND_GROUPS[kinds])
-        if scenario.split == split:
-            found.setdefault(scenario.id, scenario)
+        scenario = sample_scenario(rng, named, rule_counts)
+        is_new = scenario.split == split and scenario.id not in found
+        in_vain = 0 if is_new else in_vain + 1
+        if is_new:
+            found[scenario.id] = scenario
+        elif in_vain == MOST_IN_VAIN:
+            raise ValueError(f"these kinds and rule counts make hardly more than {len(found)} prompts; ask for fewer")
     return list(found.values())
+
+
+def most_together(kinds: Sequence[str]) -> int:
+    """Count how many of these kinds one prompt can hold at most, however they are drawn."""
+    fewest = [min(len(group & set(kinds)), 1) - len(group & set(kinds)) for group in CONFLICTS]
+    return len(set(kinds)) + sum(fewest)
