@@ -32,6 +32,7 @@ from confessions.models.resolve import LoadedModel, hide_loading_bars, load, res
 from confessions.models.speaker import LocalSpeaker
 from confessions.protocol import PROFILES
 from confessions.scenarios import writing_scenarios
+from confessions.scenarios.writing import KindGroup
 from confessions.training.probe import PeriodicProbe
 from confessions.training.runs import RunFolder, read_json, train, write_json
 
@@ -102,7 +103,7 @@ def _claim(out: Path, recipe: Recipe, sizes: Sizes) -> None:
             raise DemoError(
                 f"{out} holds a demonstration with other settings (see {marker}): name another folder or remove it"
             )
-    elif out.exists() and any(out.iterdir()):
+    elif out.exists() and any(path.suffix != ".part" for path in out.iterdir()):
         raise DemoError(f"{out} is not empty and holds no demonstration: name another folder")
     else:
         out.mkdir(parents=True, exist_ok=True)
@@ -118,6 +119,8 @@ class _Demo:
         self.attention = Attention(recipe.judges.looks, recipe.seed)
         self.judge = passes(self.attention)
         self.seconds: dict[str, float] = {}
+        self.kinds: KindGroup | tuple[str, ...] = recipe.kinds or "training"
+        self.groups = dict(zip(GROUPS, (self.kinds, recipe.held_out_kinds or "held_out"), strict=True))
 
     def measured(self, arm: str) -> list[Outcome]:
         """Give an arm's outcomes on the evaluation prompts, training it first where that has not been done."""
@@ -127,7 +130,9 @@ class _Demo:
         loaded = self.trained(arm)
         speaker = self.speaker(loaded)
         with self.bar(f"{arm}: answers and confessions", 2 * self.sizes.samples * len(GROUPS)) as advance:
-            outcomes = measure_speaker(speaker, self.recipe.seed, self.sizes.samples, self.judge, advance)
+            outcomes = measure_speaker(
+                speaker, self.recipe.seed, self.sizes.samples, self.judge, advance, self.groups, self.recipe.rule_counts
+            )
         write_outcomes(path, outcomes)
         return outcomes
 
@@ -151,7 +156,9 @@ class _Demo:
         """Let the weak judge look at the untrained model's answers, to learn how often rules are broken."""
         path = self.out / "base_rates.json"
         if not path.exists():
-            scenarios = writing_scenarios("train", "training", self.recipe.seed + 1, self.sizes.calibration)
+            scenarios = writing_scenarios(
+                "train", self.kinds, self.recipe.seed + 1, self.sizes.calibration, self.recipe.rule_counts
+            )
             speaker = self.speaker(self.start())
             with self.bar("how often are rules broken?", len(scenarios)) as advance:
                 answers = speaker.answer([scenario.messages() for scenario in scenarios], advance)
@@ -184,7 +191,9 @@ class _Demo:
     def probe(self, model: Any, tokenizer: Any, step: int) -> dict[str, float]:
         """Measure a model in training on evaluation prompts: the points of the curves."""
         speaker = self.speaker(LoadedModel(self.resolved, model, tokenizer))
-        scenarios = writing_scenarios("evaluation", "training", self.recipe.seed + 1, self.sizes.probe_samples)
+        scenarios = writing_scenarios(
+            "evaluation", self.kinds, self.recipe.seed + 1, self.sizes.probe_samples, self.recipe.rule_counts
+        )
         responses = speaker.respond([scenario.messages() for scenario in scenarios])
         outcomes = [
             judge_outcome(scenario, "probe", response.answer, response.confession, speaker.profile, judge_passed=passed)
@@ -287,4 +296,5 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     """Read a file of JSON lines; none where there is no file."""
     if not path.exists():
         return []
-    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    # Not splitlines: a text may hold characters that it takes for the end of a line.
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").split("\n") if line]

@@ -11,6 +11,7 @@ import csv
 import io
 import json
 import re
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,6 +78,9 @@ _CELL_ROLES: Mapping[Cell, str] = {
 }
 
 WIDTH = 350.0
+TITLE_CHARACTERS = 42
+"""How much of a title fits on a line."""
+
 _STYLE: Any = {
     "font.family": "DejaVu Sans",
     "font.size": 11.0,
@@ -111,11 +115,12 @@ class Figure:
     def canvas(self, alone: bool = False) -> Canvas:
         """Draw the panel; one that stands alone, outside the page, has its title and its colours' key above it."""
         left, right, bottom, top = self.margins
-        head = 0.0 if not alone else 30.0 if not self.key else 52.0
+        title_lines = textwrap.wrap(self.title, TITLE_CHARACTERS)
+        head = 0.0 if not alone else 15.0 * (len(title_lines) + 1) + 22.0 * bool(self.key)
         height = self.height + head
         with rc_context(_STYLE):
             canvas = Canvas(figsize=(WIDTH / 72, height / 72), dpi=72)
-            canvas.patch.set_alpha(0.0)
+            canvas.patch.set_alpha(1.0 if alone else 0.0)
             axes = canvas.add_axes(
                 (
                     left / WIDTH,
@@ -129,14 +134,14 @@ class Figure:
             for legend in canvas.legends:
                 legend.set_bbox_to_anchor((5 / WIDTH, self.height / height))
             if alone:
-                title = canvas.text(8 / WIDTH, 1 - 9 / height, self.title, va="top")
+                title = canvas.text(8 / WIDTH, 1 - 9 / height, "\n".join(title_lines), va="top")
                 title.set(color=light("ink"), fontsize=12, fontweight="bold")
             if alone and self.key:
                 patches = [Patch(facecolor=light(role), label=label) for label, role in self.key]
                 canvas.legend(
                     handles=patches,
                     loc="upper left",
-                    bbox_to_anchor=(4.5 / WIDTH, 1 - 28 / height),
+                    bbox_to_anchor=(4.5 / WIDTH, 1 - (15.0 * len(title_lines) + 13.0) / height),
                     ncols=len(patches),
                     frameon=False,
                     fontsize=9,
@@ -514,7 +519,9 @@ HONESTY = CurvePanel(
 )
 
 
-class _Series(NamedTuple):
+class Series(NamedTuple):
+    """One line of a curve panel: a mean at each step, and the ends of its band."""
+
     steps: list[int]
     mean: list[float]
     low: list[float]
@@ -532,8 +539,8 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
         share_axis(axes, "y")
         axes.set_xlabel("training step", color=light("muted"), fontsize=10)
         for line in panel.lines:
-            _draw_series(axes, series[line.field], line.role, line.marker, line.dash)
-        _limit_steps(axes, list(series.values()))
+            draw_series(axes, series[line.field], line.role, line.marker, line.dash)
+        limit_steps(axes, list(series.values()))
         legend(axes, [(line.label, line.role, line.marker, True, line.dash) for line in panel.lines], columns)
 
     rows = tuple(
@@ -550,14 +557,16 @@ def _curve_panel(results: Results, arm: str, panel: CurvePanel) -> Figure:
         title=f"{panel.title}: {arm} arm",
         subject=f"{arm} arm",
         description=f"Curves over training, {arm} arm: {panel.words}; band: {band}. "
-        + " ".join(f"{line.label}: {_series_words(series[line.field])}." for line in panel.lines),
+        + " ".join(f"{line.label}: {series_words(series[line.field])}." for line in panel.lines),
         section=panel.name,
         header=("arm", "metric", "seed", "step", "value", "n_bad", "n_good"),
         rows=rows,
         height=height,
         draw=draw,
         margins=margins,
-        readout=_readout([(line.label, line.role, series[line.field]) for line in panel.lines], margins, height, "%"),
+        readout=curve_readout(
+            [(line.label, line.role, series[line.field]) for line in panel.lines], margins, height, "%"
+        ),
     )
 
 
@@ -591,9 +600,9 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
                     linewidth=0.8,
                     alpha=0.4,
                 )
-            _draw_series(axes, one, _arm_role(arm), marker, dash, markers=False)
+            draw_series(axes, one, _arm_role(arm), marker, dash, markers=False)
             entries.append((arm, _arm_role(arm), "none", True, dash))
-        _limit_steps(axes, list(series.values()))
+        limit_steps(axes, list(series.values()))
         legend(axes, entries)
 
     rows = tuple(
@@ -608,20 +617,21 @@ def channel_rewards(results: Results, channel: str) -> Figure | None:
         subject=f"{channel} channel",
         description=f"Mean reward of the {channel} channel over training, smoothed"
         + (", mean and range over the seeds. " if several else ". ")
-        + " ".join(f"{arm}: {_series_words(one, percent=False)}." for arm, one in series.items()),
+        + " ".join(f"{arm}: {series_words(one, percent=False)}." for arm, one in series.items()),
         section="rewards",
         header=("arm", "seed", "step", "reward"),
         rows=rows,
         height=height,
         draw=draw,
         margins=margins,
-        readout=_readout([(arm, _arm_role(arm), one) for arm, one in series.items()], margins, height, ""),
+        readout=curve_readout([(arm, _arm_role(arm), one) for arm, one in series.items()], margins, height, ""),
     )
 
 
-def _readout(
-    lines: Sequence[tuple[str, str, _Series]], margins: tuple[float, float, float, float], height: float, unit: str
+def curve_readout(
+    lines: Sequence[tuple[str, str, Series]], margins: tuple[float, float, float, float], height: float, unit: str
 ) -> dict[str, object]:
+    """Make what a page reads out at the pointer: for each line its label, its role and its series."""
     left, right, bottom, top = margins
     steps = sorted({step for _, _, series in lines for step in series.steps})
     spoken = []
@@ -659,10 +669,10 @@ def smooth(run: Sequence[RewardPoint], channel: str) -> dict[int, float]:
     return smoothed
 
 
-def _series(runs: Sequence[Sequence[CurvePoint]], field: str) -> _Series:
+def _series(runs: Sequence[Sequence[CurvePoint]], field: str) -> Series:
     if len(runs) > 1:
         return _spread([{p.step: v for p in run if (v := getattr(p, field)) is not None} for run in runs])
-    series = _Series([], [], [], [])
+    series = Series([], [], [], [])
     for point in runs[0]:
         value = getattr(point, field)
         if value is None:
@@ -676,15 +686,15 @@ def _series(runs: Sequence[Sequence[CurvePoint]], field: str) -> _Series:
     return series
 
 
-def _spread(runs: Sequence[Mapping[int, float]]) -> _Series:
-    series = _Series([], [], [], [])
+def _spread(runs: Sequence[Mapping[int, float]]) -> Series:
+    series = Series([], [], [], [])
     for step in sorted({step for run in runs for step in run}):
         values = [run[step] for run in runs if step in run]
         _append(series, step, sum(values) / len(values), min(values), max(values))
     return series
 
 
-def _append(series: _Series, step: int, mean: float, low: float, high: float) -> None:
+def _append(series: Series, step: int, mean: float, low: float, high: float) -> None:
     series.steps.append(step)
     series.mean.append(mean)
     series.low.append(low)
@@ -701,7 +711,8 @@ def _denominator(point: CurvePoint, field: str) -> int | None:
     return point.n_bad + point.n_good
 
 
-def _draw_series(axes: Axes, series: _Series, role: str, marker: str, dash: str, markers: bool = True) -> None:
+def draw_series(axes: Axes, series: Series, role: str, marker: str, dash: str, markers: bool = True) -> None:
+    """Draw one line with its band."""
     if not series.steps:
         return
     colour = light(role)
@@ -726,6 +737,7 @@ DASHES: Mapping[str, str | tuple[float, tuple[float, ...]]] = {
     "solid": "-",
     "dashed": (0.0, (4.0, 1.6)),
     "dotted": (0.0, (1.2, 1.4)),
+    "dashdot": (0.0, (5.0, 1.4, 1.2, 1.4)),
     "none": "none",
 }
 
@@ -753,7 +765,7 @@ def plain_axis(axes: Axes, grid: str = "y") -> None:
         axes.xaxis.set_major_locator(MaxNLocator(6, integer=True))
 
 
-def _limits(series: Sequence[_Series]) -> tuple[float, float]:
+def _limits(series: Sequence[Series]) -> tuple[float, float]:
     steps = [step for one in series for step in one.steps]
     if not steps:
         return 0.0, 1.0
@@ -762,7 +774,8 @@ def _limits(series: Sequence[_Series]) -> tuple[float, float]:
     return first - pad, last + pad
 
 
-def _limit_steps(axes: Axes, series: Sequence[_Series]) -> None:
+def limit_steps(axes: Axes, series: Sequence[Series]) -> None:
+    """End the axis of steps a little beyond the first and the last of them."""
     axes.set_xlim(*_limits(series))
 
 
@@ -841,8 +854,9 @@ def _table_words(table: Table) -> str:
     )
 
 
-def _series_words(series: _Series, percent: bool = True) -> str:
+def series_words(series: Series, percent: bool = True) -> str:
+    """Say where a line starts and ends."""
     if not series.steps:
         return "no cases"
-    ends = [f"{100 * value:.0f} percent" if percent else f"{value:.2f}" for value in (series.mean[0], series.mean[-1])]
+    ends = [f"{100 * value:.0f} percent" if percent else f"{value:z.2f}" for value in (series.mean[0], series.mean[-1])]
     return f"from {ends[0]} at step {series.steps[0]} to {ends[1]} at step {series.steps[-1]}"

@@ -6,7 +6,7 @@ its arms so, in memory; `confessions evaluate writing` asks the same prompts thr
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
 
 from confessions.evaluation import Outcome, judge_outcome
@@ -25,11 +25,13 @@ def measure_speaker(
     samples: int,
     judge: Judge | None = None,
     progress: Callable[[int], None] | None = None,
+    groups: Mapping[str, KindGroup | Sequence[str]] = GROUPS,
+    rule_counts: tuple[int, ...] = (2, 3),
 ) -> list[Outcome]:
     """Let a speaker answer and confess `samples` prompts of each group; return what came of them, group by group."""
     outcomes = []
-    for group, kinds in GROUPS.items():
-        scenarios = writing_scenarios("evaluation", kinds, seed, samples)
+    for group, kinds in groups.items():
+        scenarios = writing_scenarios("evaluation", kinds, seed, samples, rule_counts)
         responses = speaker.respond([scenario.messages() for scenario in scenarios], progress)
         outcomes += [
             judge_outcome(

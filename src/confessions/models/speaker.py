@@ -41,6 +41,7 @@ class _Turn(NamedTuple):
 class LocalSpeaker:
     """Answer and confess with a loaded model.
 
+    `request` replaces the words of the profile's own request.
     `role` is that of the confession request; `auto` takes `system` unless the chat template refuses it so late. What
     was chosen stands in `request_role` and in every `Response`. Equal seeds and equal questions give equal texts.
     Raises: ChatTemplateError if there is no chat template or it refuses the role.
@@ -52,6 +53,7 @@ class LocalSpeaker:
         *,
         profile: Profile = BRIEF,
         role: Literal["system", "user", "auto"] = "auto",
+        request: str | None = None,
         max_answer_tokens: int = 128,
         max_confession_tokens: int = 256,
         temperature: float = 1.0,
@@ -67,7 +69,10 @@ class LocalSpeaker:
         self.seed = seed
         self.batch_size = batch_size
         self.request_role: RequestRole = request_role(loaded.tokenizer, role)
-        self._suffix = request_suffix_ids(loaded.tokenizer, confession_request(profile, self.request_role))
+        asked = confession_request(profile, self.request_role)
+        if request is not None:
+            asked = Message(role=self.request_role, content=request)
+        self._suffix = request_suffix_ids(loaded.tokenizer, asked)
         self._eos_ids = end_of_turn_ids(loaded.model, loaded.tokenizer)
 
     def answer(self, prompts: Sequence[Prompt], progress: Progress | None = None) -> list[str]:

@@ -1,0 +1,1 @@
+"""Named studies that test the claims of the paper and the article; `catalogue` lists them."""
