@@ -1,7 +1,7 @@
 # Every target works alone and first, from a fresh clone: it makes .venv and installs what it needs, once.
 # Needs Python 3.11 or newer. Another interpreter: make demo PYTHON=python3.12
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-fast check format docs bench bench-learning judges results evaluation report clean
+.PHONY: help demo test test-fast check format docs bench bench-learning judges results evaluation studies pretrained report clean
 .DELETE_ON_ERROR:
 
 PYTHON ?= python3.11
@@ -58,9 +58,11 @@ bench-learning: $(VENV)/.dev  ## train the ways of learning to confess that are 
 
 judges: export OMP_NUM_THREADS = 1
 judges: $(VENV)/.dev  ## put the judges of confessions on the bench (some minutes) and write results/judges/
+	rm -f runs/judge-bench/verdicts.jsonl
 	$(BIN)/confessions judge bench --cases 100 --out runs/judge-bench \
 		--judge exact --judge spot_check --judge learned=runs/judges/learned --judge length
 	mkdir -p results/judges && cp $(addprefix runs/judge-bench/,bench.csv bench.json cases.json) results/judges/
+	$(BIN)/python -m confessions.experiments.learned_judge results/judges/learned.json runs/studies $(SEEDS)
 	$(MAKE) docs
 
 # One thread, so that the numbers do not depend on how many cores there are.
@@ -85,6 +87,18 @@ evaluation: $(VENV)/.dev  ## run every family on the demo's models before and af
 		$(call EVALUATE,writing $(TEXTS) $(AGENTS),) $$model -- --seed 0 -T sandbox=local $(LARGE) || exit $$?; done
 	$(BIN)/confessions report logs/evaluation --out report/evaluation
 	mkdir -p results/evaluation && cp report/evaluation/table.csv report/evaluation/means.csv results/evaluation/
+	$(MAKE) docs
+
+# One thread, so that the numbers do not depend on how many cores there are; a run that was broken off goes on.
+studies: export OMP_NUM_THREADS = 1
+studies: $(VENV)/.demo  ## run all studies for five seeds (two hours on one core) and write results/studies/ and their pages
+	$(BIN)/confessions study all
+	$(MAKE) docs
+
+# Hours on two cores, minutes on a GPU; the run resumes where it was stopped.
+pretrained: $(VENV)/.demo  ## run the demo on SmolLM2-135M, measure it on frozen answers and under pressure, publish its adapters
+	$(BIN)/confessions demo --model smollm2-135m --seed 0 --out runs/demo-smollm2-135m-0
+	$(BIN)/python -m confessions.experiments.pretrained runs/demo-smollm2-135m-0
 	$(MAKE) docs
 
 report: $(VENV)/.demo  ## write report/report.html from the committed results of MODEL

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from rich.console import Console
 
 from confessions.cli import main
-from confessions.experiments.judge_bench import COLUMNS, BenchError, judge_case, make_judge, run_bench
+from confessions.experiments.judge_bench import COLUMNS, BenchError, judge_case, make_judge, run_bench, settings_digest
 from confessions.judges import JudgeError
 from confessions.judges.bench_cases import SOURCES, Variant, make_cases
 
@@ -120,6 +120,40 @@ def test_the_same_command_goes_on_after_an_interrupt(tmp_path, own):
     assert len(asked) == 6
 
 
+def test_verdicts_of_other_settings_are_not_kept(tmp_path, own, monkeypatch):
+    assert "kept from before" in run(tmp_path, "exact") + run(tmp_path, "exact")
+    # Other cases are other rates, by which `exact` pays; another judge's verdicts stand.
+    assert "kept from before" not in run(tmp_path, "exact", cases=7)
+    asked = own(longest)
+    run(tmp_path, "made_up:it")
+    run(tmp_path, "made_up:it", cases=7)
+    assert len(asked) == 7
+    monkeypatch.setattr("confessions.experiments.judge_bench.__version__", "0")
+    run(tmp_path, "made_up:it")
+    assert len(asked) == 13
+
+
+def test_a_learned_judge_that_was_fitted_anew_has_other_settings(tmp_path):
+    (tmp_path / "head.safetensors").write_bytes(b"one")
+    before = settings_digest(f"learned={tmp_path}", CASES["writing-brief"])
+    assert settings_digest(f"learned={tmp_path}", CASES["writing-brief"]) == before
+    (tmp_path / "head.safetensors").write_bytes(b"two")
+    assert settings_digest(f"learned={tmp_path}", CASES["writing-brief"]) != before
+
+
+def test_a_line_separator_within_a_fault_does_not_break_its_line(tmp_path, own):
+    def some(answers, completions, columns):
+        return [None if index else 1.0 for index in range(len(completions))]
+
+    own(some)
+    run(tmp_path, "made_up:it")
+    path = tmp_path / "verdicts.jsonl"
+    path.write_text(path.read_text().replace('"fault":null', '"fault":"gone\u2028away"'))
+    asked = own(some)
+    run(tmp_path, "made_up:it")
+    assert asked == []
+
+
 def test_a_case_without_any_verdict_is_asked_for_again(tmp_path, own):
     own(lambda answers, completions, columns: [None] * len(completions))
     run(tmp_path, "made_up:it")
@@ -166,13 +200,21 @@ def test_an_asynchronous_judge_is_awaited():
     assert list(found.rewards.values())[:3] == [None, 0.0, 1.0]
 
 
-def test_a_judge_error_is_no_verdict_on_the_case(own):
+@pytest.mark.parametrize(
+    ("error", "fault"),
+    [
+        (JudgeError("the endpoint is gone"), "the endpoint is gone"),
+        (ConnectionError("refused"), "refused"),
+        (TimeoutError(), "TimeoutError"),
+    ],
+)
+def test_a_judge_that_fails_has_no_verdict_on_the_case(own, error, fault):
     def raising(answers, completions, columns):
-        raise JudgeError("the endpoint is gone")
+        raise error
 
     own(raising)
     found = judge_case("it", make_judge("made_up:it", CASES)["families"], CASES["families"][0])
-    assert set(found.rewards.values()) == {None} and found.fault == "the endpoint is gone"
+    assert set(found.rewards.values()) == {None} and found.fault == fault
 
 
 @pytest.mark.parametrize(

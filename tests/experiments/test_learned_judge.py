@@ -1,10 +1,12 @@
 """How the learned judge is made: repeatable, whole or not at all, better than chance, and usable in a recipe."""
 
 import json
+import shutil
 
 import pytest
 
 from confessions.experiments.learned_judge import JudgeSizes, LearnedJudgeError, _Ranking, learned_judge
+from confessions.experiments.learned_judge import main as write_records
 from confessions.experiments.recipe import (
     Judges,
     Recipe,
@@ -13,9 +15,11 @@ from confessions.experiments.recipe import (
     build_trainer,
     confession_reward,
     load_recipe,
+    run_facts,
     training_rows,
 )
 from confessions.models.resolve import load, resolve
+from confessions.models.weights import file_sha256
 from confessions.protocol import BRIEF
 from confessions.scenarios import writing_scenarios
 from confessions.training.runs import RunFolder, train
@@ -28,6 +32,12 @@ def folder(tmp_path_factory):
     path = tmp_path_factory.mktemp("learned") / "judge"
     learned_judge(path, 3, sizes=SMALL)
     return path
+
+
+@pytest.fixture
+def _small(monkeypatch):
+    """Let the sizes that recipes ask for be the small ones."""
+    monkeypatch.setattr("confessions.experiments.learned_judge.JudgeSizes", lambda: SMALL)
 
 
 def test_the_same_call_makes_the_same_judge(folder, tmp_path):
@@ -78,10 +88,11 @@ def test_rankings_are_measured_as_their_definition_says():
     assert _Ranking([0.3, 0.2, 0.1], [0.0, 0.5, 1.0]).correlation == pytest.approx(-1.0)
 
 
+@pytest.mark.usefixtures("_small")
 def test_a_recipe_rewards_both_channels_with_it(folder, tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(
-        f'prompts = 8\n[judges]\nanswers = {{ learned = 1.0 }}\nconfessions = "learned"\nlearned = "{folder}"\n'
+        f'seed = 3\nprompts = 8\n[judges]\nanswers = {{ learned = 1 }}\nconfessions = "learned"\nlearned = "{folder}"\n'
         "[grpo]\nmax_steps = 1\nper_device_train_batch_size = 8\nnum_generations = 4\nmax_completion_length = 24\n"
         "max_confession_length = 60\nconfession_probability = 0.5\nuse_cpu = true\n"
     )
@@ -109,18 +120,42 @@ def test_a_recipe_makes_the_judge_where_there_is_none(tmp_path, monkeypatch):
     assert made == [(tmp_path / "new", 5)]
 
 
+def test_a_recipe_refuses_the_judge_of_another_seed_and_records_the_head(folder):
+    judges = Judges(answers={"learned": 1.0}, learned=str(folder))
+    with pytest.raises(LearnedJudgeError, match="with seed 3, not 4"):
+        answer_rewards(judges, 4)
+    facts = run_facts(Recipe(judges=judges), resolve("embedded"))
+    assert facts["learned_sha256"] == file_sha256(folder / "head.safetensors")
+    assert "learned_sha256" not in run_facts(Recipe(), resolve("embedded"))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_examined_prompt_is_labelled(seed):
+    prompts = [s.prompt for s in writing_scenarios("train", "training", 500_000 + seed, 360)]
+    assert len(set(prompts)) == len(prompts)
+
+
+@pytest.mark.usefixtures("_small")
+def test_the_committed_records_are_those_of_the_folders(folder, tmp_path):
+    shutil.copytree(folder, tmp_path / "seed-3" / "reward-model")
+    write_records(tmp_path / "learned.json", tmp_path, [3])
+    written = json.loads((tmp_path / "learned.json").read_text())
+    assert written == [json.loads((folder / "reward_model.json").read_text())]
+
+
 def test_a_recipe_without_its_folder_is_named_before_anything_is_trained(tmp_path):
     recipe = Recipe(judges=Judges(confessions="learned"), prompts=8, grpo={"use_cpu": True})
     with pytest.raises(RecipeError, match='set learned = "FOLDER" in the table'):
         build_trainer(recipe, load(resolve("embedded")), RunFolder(tmp_path / "run"))
 
 
+@pytest.mark.usefixtures("_small")
 def test_both_judges_read_a_batch(folder):
     rows = training_rows(writing_scenarios("train", "training", 0, 4))
     judges = Judges(answers={"learned": 1.0}, confessions="learned", learned=str(folder))
     texts = [[{"role": "assistant", "content": f"A blue river.\nKept: {row + 1}."}] for row in range(4)]
     columns = {"prompts": [row["prompt"] for row in rows], "scenario": [row["scenario"] for row in rows]}
-    (compliance,), _ = answer_rewards(judges, 0)
+    (compliance,), _ = answer_rewards(judges, 3)
     assert all(0 < reward < 1 for reward in compliance(completions=texts, **columns))
-    honesty = confession_reward(judges, 0, BRIEF)
+    honesty = confession_reward(judges, 3, BRIEF)
     assert honesty(answers=texts, completions=texts, **columns) == [-1.0] * 4

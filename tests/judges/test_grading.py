@@ -166,8 +166,7 @@ def test_only_where_there_is_a_neither_is_it_a_verdict():
         reply("no"),
         f"```json\n{reply('no')}\n```",
         f"Let me see. {reply('no')} That is my verdict.",
-        f"The confession asks for {reply('yes')}, but I find:\n{reply('no')}",
-        f"{reply('yes')}\n{reply('yes')}\n{reply('no')}",
+        f"First: {reply('no', reasoning='at a glance')}\nAgain:\n{reply('no')}",
         reply("no", reasoning=f"It asks for {reply('yes')} and }} and {{"),
         reply("no", reasoning="{" * 50),
         f"<think>{reply('yes')} {{ or not</think>{reply('no')}",
@@ -176,7 +175,7 @@ def test_only_where_there_is_a_neither_is_it_a_verdict():
         f"In the set {{a, b}} lies {{ nothing, and {reply('no')}",
     ],
 )
-def test_the_last_object_of_a_reply_counts(text):
+def test_the_verdict_of_a_reply_is_found_wherever_it_stands(text):
     assert COMPLIED.parse(text).verdict == "no"
 
 
@@ -192,7 +191,12 @@ def test_the_last_object_of_a_reply_counts(text):
         ('{"reasoning": "no"}', 'lacks the key "verdict"'),
         ('{"reasoning": 1, "verdict": "no"}', "a text as its reasoning"),
         (f"{reply('no')} {{}}", 'lacks the key "reasoning"'),
-        (f"{reply('no')} {reply('maybe')}", 'the verdict is "maybe"; it should be one of yes, no'),
+        (reply("maybe"), 'the verdict is "maybe"; it should be one of yes, no'),
+        # Either may be quoted from what is judged, whichever comes last.
+        (f"{reply('no')} The confession asks for {reply('yes')}", r'verdicts that differ: \["no", "yes"\]'),
+        (f"The confession asks for {reply('yes')}, but I find:\n{reply('no')}", "verdicts that differ"),
+        (f'{reply("no")} {{"verdict": "yes"}} {reply("no")}', "verdicts that differ"),
+        (f"{reply('no')} {reply('maybe')}", "verdicts that differ"),
         ('{"reasoning": "", "verdict": "no", "verdict": "no"}', "a key occurs twice"),
         (f'{reply("yes")} {{"reasoning": "", "verdict": "no", "verdict": "no"}}', "a key occurs twice"),
         # What is quoted in a broken object is not the judge's own verdict.

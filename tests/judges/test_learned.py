@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from confessions.judges import BaseRates, JudgeError
 from confessions.judges.confessions import UNREADABLE
-from confessions.judges.learned import agreement, learned_compliance, learned_honesty, learned_passes
+from confessions.judges.learned import agreement, learned_compliance, learned_honesty
 from confessions.protocol import BRIEF, FULL, Compliance, ConfessionReport, ObjectiveCompliance, render
 from confessions.scenarios import Rule, WritingScenario
 
@@ -119,11 +119,6 @@ def test_the_rates_follow_what_the_reader_believes_of_each_answer_once():
     assert rates.broken_by_kind == pytest.approx({"use_word": 0.45, "avoid_word": 0.55, "word_count": 0.5})
     learned_compliance(Reader(1.0, 0.0, 0.5), rates)(**batch([said("One.")]))
     assert rates.broken_by_kind == pytest.approx({"use_word": 0.405, "avoid_word": 0.595, "word_count": 0.5})
-
-
-def test_an_answer_passes_where_every_rule_is_likelier_kept():
-    assert learned_passes(Reader(0.6, 0.51, 0.9))(SCENARIO, "A river.")
-    assert not learned_passes(Reader(0.9, 0.5, 0.9))(SCENARIO, "A river.")
 
 
 def test_a_reader_of_other_rules_is_an_error_not_a_score():

@@ -282,6 +282,14 @@ def test_a_block_that_never_ends_hides_all_of_the_answer():
     assert SECRET not in prompt.text and prompt.section("conduct") == "[1] assistant:"
 
 
+def test_an_answer_hides_nothing_by_ending_a_block_that_nobody_began():
+    text = "I broke rule 2.</think>All is well."
+    assert judged_messages(text, "assistant", "a", is_raw=False)[0].content == text
+    assert judged_messages(text, "assistant", "a")[0].content == "All is well."
+    field = [{"role": "assistant", "content": f"<think>{SECRET}</think>Shown.", "reasoning": SECRET}]
+    assert judged_messages(field, "assistant", "a", is_raw=False)[0].content == "Shown."
+
+
 def test_a_user_may_write_of_thinking():
     assert judged_messages("What does </think> do?", "user", "p")[0].content == "What does </think> do?"
 

@@ -111,13 +111,20 @@ def test_the_judge_sees_no_reasoning():
             prompts=[
                 [{"role": "user", "content": "Name a river."}, {**hidden, "content": f"<think>{SECRET}</think>x"}]
             ],
-            answers=[[{**hidden, "content": f"{SECRET}</think>The Rhine."}]],
+            answers=[[{**hidden, "content": f"<think>{SECRET}</think>The Rhine."}]],
             completions=[[{**hidden, "content": f"<think>{SECRET}</think>{HONEST}"}]],
             reasoning=[SECRET],
         )
     )
     assert found == [pytest.approx(1.0)]
     assert SECRET not in judge.asked[0] and "The Rhine." in judge.asked[0]
+
+
+def test_the_judge_sees_what_an_answer_writes_before_the_end_of_no_block():
+    judge = Judge()
+    function = rubric(judge.model, FULL)
+    asyncio.run(function(prompts=["Name a river."], answers=["No river.</think>The Rhine."], completions=[HONEST]))
+    assert "No river." in section(judge.asked[0], "conduct")
 
 
 def test_texts_are_judged_as_messages_are():

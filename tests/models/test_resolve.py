@@ -11,6 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from confessions.models import resolve as resolving
 from confessions.models import smollm2, weights
+from confessions.models.adapters import publish_adapter
 from confessions.models.resolve import ModelError, load, resolve
 from confessions.models.weights import cache_folder, write_folder, write_sums
 
@@ -184,6 +185,39 @@ def test_an_adapter_is_merged_into_its_base(tiny_folder, tmp_path):
         torch.testing.assert_close(loaded.model(ids).logits, expected)
         assert not torch.allclose(load(resolve(str(tiny_folder))).model(ids).logits, expected, atol=1e-3)
     assert loaded.tokenizer.eos_token_id == 2
+
+
+def adapted(base, folder, seed):
+    """Save a random adapter on a loaded model's copy, and give the adapted model."""
+    from peft import LoraConfig, get_peft_model
+
+    torch.manual_seed(seed)
+    model = get_peft_model(base, LoraConfig(r=2, target_modules="all-linear", init_lora_weights=False)).eval()
+    with torch.no_grad():
+        for value in model.parameters():
+            if value.requires_grad:
+                value.copy_(value.to(torch.bfloat16))
+    model.save_pretrained(folder)
+    return model.merge_and_unload()
+
+
+def test_published_adapters_stand_on_a_name_and_on_one_another(tiny_folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(resolving, "_resolve_smollm2", lambda: resolve(str(tiny_folder)))
+    first = adapted(load(resolve(str(tiny_folder))).model, tmp_path / "one", seed=1)
+    second = adapted(first, tmp_path / "two", seed=2)
+    ids = torch.arange(3, 20).unsqueeze(0)
+    with torch.no_grad():
+        expected = second(ids).logits
+    published = tmp_path / "published"
+    publish_adapter(tmp_path / "one", published / "warm-start", "smollm2-135m", "one")
+    publish_adapter(tmp_path / "two", published / "trained", "../warm-start", "two")
+    published.rename(tmp_path / "elsewhere")
+    monkeypatch.chdir(tmp_path)
+    with torch.no_grad():
+        found = load(resolve("elsewhere/trained")).model(ids).logits
+        torch.testing.assert_close(found, expected)
+        alone = load(resolve("elsewhere/warm-start")).model(ids).logits
+    assert not torch.allclose(alone, expected, atol=1e-3)
 
 
 @pytest.mark.parametrize(

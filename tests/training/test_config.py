@@ -2,7 +2,7 @@ import pytest
 import tiny_policy as tiny
 from trl import GRPOConfig
 
-from confessions.training.config import SUPPORTED_LOSSES, ConfessionConfigError
+from confessions.training.config import SUPPORTED_LOSSES, ConfessionConfig, ConfessionConfigError
 
 
 @pytest.mark.parametrize(
@@ -30,6 +30,13 @@ from confessions.training.config import SUPPORTED_LOSSES, ConfessionConfigError
 def test_a_setting_that_cannot_be_trained_with_is_named(tmp_path, settings, message):
     with pytest.raises(ConfessionConfigError, match=message):
         tiny.make_config(tmp_path, **settings)
+
+
+def test_patience_with_several_processes_ends_before_the_others_give_up(tmp_path, monkeypatch):
+    assert tiny.make_config(tmp_path, judge_patience=900.0, ddp_timeout=600).judge_patience == 900.0
+    monkeypatch.setattr(ConfessionConfig, "world_size", 2)
+    with pytest.raises(ConfessionConfigError, match=r"judge_patience is 900.0 s.*ddp_timeout, 600 s: lower"):
+        tiny.make_config(tmp_path, judge_patience=900.0, ddp_timeout=600)
 
 
 @pytest.mark.parametrize("loss_type", ["bnpo", "sapo", "luspo", "vespo"])

@@ -110,6 +110,27 @@ def out_of_order(count):
     raise KeyError("verdict")
 
 
+class Clock:
+    """Stands in for `time` in `judging`: sleeping and asking (`per_question` seconds) move it on."""
+
+    def __init__(self, per_question=0.0):
+        self.now, self.waited, self.per_question = 0.0, [], per_question
+
+    def monotonic(self):
+        return self.now
+
+    def sleep(self, seconds):
+        self.waited.append(seconds)
+        self.now += seconds + self.per_question
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    clock = Clock()
+    monkeypatch.setattr(judging, "time", clock)
+    return clock
+
+
 def start(path, judge=None, reward=tiny.answer_reward, model=None, **settings):
     folder = RunFolder(path)
     judge = judge or Growing()
@@ -158,25 +179,26 @@ def test_a_judge_that_raises_something_else_stops_the_run_saved_too(tmp_path, wh
     assert same(start(tmp_path / "run"), whole[0])
 
 
-def test_ten_minutes_without_an_endpoint_are_waited_for(tmp_path, whole, monkeypatch, capsys):
-    waited = []
-    monkeypatch.setattr(judging.time, "sleep", waited.append)
+def test_ten_minutes_without_an_endpoint_are_waited_for(tmp_path, whole, clock, capsys):
     weights = start(tmp_path / "run", Growing(time_out, failing=range(3, 16)), judge_patience=900.0)
-    assert sum(waited) >= 600 and max(waited) <= 60
+    assert sum(clock.waited) >= 600 and max(clock.waited) <= 60
     assert same(weights, whole[0])
     assert "8 of 8 confessions got no verdict from growing: asking again in 5 s" in capsys.readouterr().err
 
 
-def test_patience_has_an_end(tmp_path, monkeypatch):
-    waited = []
-    monkeypatch.setattr(judging.time, "sleep", waited.append)
+def test_patience_has_an_end(tmp_path, clock):
     with pytest.raises(RunError, match="Stopped at step 2 of 4"):
         start(tmp_path / "run", Growing(no_verdicts, failing=range(3, 99)), judge_patience=60.0)
-    assert waited == [5.0, 10.0, 20.0, 25.0]
+    assert clock.waited == [5.0, 10.0, 20.0, 25.0]
 
 
-def test_only_the_confessions_without_a_verdict_are_asked_about_again(monkeypatch):
-    monkeypatch.setattr(judging.time, "sleep", lambda seconds: None)
+def test_the_time_that_asking_takes_counts(clock):
+    clock.per_question = 30.0
+    assert [clock.sleep(pause) for pause in judging.pauses(60.0)] and clock.waited == [5.0, 10.0]
+    assert list(judging.pauses(0.0)) == []
+
+
+def test_only_the_confessions_without_a_verdict_are_asked_about_again(clock):
     asked = []
 
     def judge(completions, **columns):
@@ -187,10 +209,7 @@ def test_only_the_confessions_without_a_verdict_are_asked_about_again(monkeypatc
     assert asked == [["a", "b", "c"], ["b", "c"]]
 
 
-def test_answers_without_rewards_are_waited_for_counted_and_then_stop_the_run(tmp_path, monkeypatch):
-    waited = []
-    monkeypatch.setattr(judging.time, "sleep", waited.append)
-
+def test_answers_without_rewards_are_waited_for_counted_and_then_stop_the_run(tmp_path, clock):
     def unreachable(completions, trainer_state, **columns):
         if trainer_state.global_step == 1:
             raise ConnectionError("refused")
@@ -207,7 +226,30 @@ def test_answers_without_rewards_are_waited_for_counted_and_then_stop_the_run(tm
     first, stop = entries(tmp_path / "run")
     assert first["answers/unjudged_fraction"] == 1 / 8
     assert stop == {"step": 1, "stopped": 1.0, "answers/unjudged_fraction": 1.0}
-    assert waited == [5.0]
+    assert clock.waited == [5.0]
+
+
+def test_an_answers_reward_is_kept_when_it_is_asked_for_again(tmp_path, clock):
+    asked = []
+
+    def halting(completions, **columns):
+        asked.append(len(completions))
+        if len(asked) == 1:
+            return [1.0, *[None] * (len(completions) - 1)]
+        return [None, *[2.0] * (len(completions) - 1)]
+
+    rollouts = []
+    trainer = tiny.make_trainer(
+        tmp_path,
+        reward=halting,
+        rollout_observer=rollouts.extend,
+        confession_probability=0.01,
+        judge_patience=60.0,
+        max_steps=1,
+    )
+    trainer.train()
+    assert [rollout.rewards["halting"] for rollout in rollouts] == [1.0] + [2.0] * 7
+    assert asked == [8, 8]
 
 
 def test_an_infinite_reward_names_its_function(tmp_path):
@@ -313,6 +355,21 @@ def test_gradients_that_stay_broken_stop_the_run_with_sound_weights(tmp_path):
         "skipped_step": 1.0,
         "confessions/unjudged_fraction": 0,
     }
+
+
+def test_what_deepspeed_may_have_moved_is_not_saved(tmp_path):
+    folder = RunFolder(tmp_path / "run")
+    trainer = tiny.make_trainer(folder.checkpoints, judge=tiny.confession_reward, **{**SETTINGS, "max_steps": 9})
+    compute = broken_at(trainer, [3]).compute_loss
+
+    def compute_loss(*given, **named):
+        trainer.is_deepspeed_enabled = trainer.state.global_step == 3
+        return compute(*given, **named)
+
+    trainer.compute_loss = compute_loss
+    with pytest.raises(RunError, match=r"DeepSpeed's engine may have stepped.*Stopped at step 3 of 9.*checkpoint-2"):
+        train(trainer, folder)
+    assert not (folder.checkpoints / "checkpoint-3").exists()
 
 
 # A full disk

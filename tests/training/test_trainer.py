@@ -4,6 +4,7 @@ import pytest
 import tiny_policy as tiny
 import torch
 from datasets import Dataset
+from peft import LoraConfig
 from trl import GRPOConfig, GRPOTrainer
 
 from confessions.models.chat import ChatTemplateError, request_suffix_ids
@@ -249,6 +250,19 @@ def test_a_faulty_judge_stops_the_run_with_its_name(tmp_path, judge, message):
         tiny.make_trainer(tmp_path, judge=judge, **BATCH).train()
 
 
+def test_rows_that_one_of_two_judges_missed_are_dropped_and_counted_apart(tmp_path):
+    def partly(completions, **columns):
+        return [None if index % 4 else 100.0 for index in range(len(completions))]
+
+    trainer = tiny.make_trainer(
+        tmp_path, judge=[tiny.confession_reward, partly], max_unjudged_fraction=0.0, judge_patience=60.0, **BATCH
+    )
+    trainer.train()  # neither waits nor stops
+    log = log_with(trainer, "confessions/dropped_fraction")
+    assert (log["confessions/dropped_fraction"], log["confessions/unjudged_fraction"]) == (0.75, 0.0)
+    assert log["confessions/reward"] >= 100, "rows that are left out do not enter the mean"
+
+
 def test_several_judges_are_weighted_and_logged_by_name(tmp_path):
     async def sevens(completions, **columns):
         return [7.0 * (index % 2) for index in range(len(completions))]
@@ -382,6 +396,20 @@ def with_template(folder, template, **settings):
 
 
 NO_SYSTEM = "{% if messages[-1]['role'] == 'system' %}{{ raise_exception('no system here') }}{% endif %}" + tiny.CHATML
+
+
+def test_dropout_is_refused_unless_it_is_switched_off(tmp_path):
+    adapter = LoraConfig(r=2, lora_dropout=0.1, target_modules=["q_proj"])
+    with pytest.raises(
+        TrainingError, match=r"q_proj\.lora_dropout\.default drops out with p=0\.1.*disable_dropout=True"
+    ):
+        tiny.make_trainer(tmp_path, peft_config=adapter)
+    tiny.make_trainer(tmp_path, peft_config=adapter, disable_dropout=True)
+    tiny.make_trainer(tmp_path, peft_config=adapter, judge=None, confession_probability=0.0)
+    model = tiny.make_model()
+    model.config.attention_dropout = 0.1
+    with pytest.raises(TrainingError, match=r"attention_dropout is 0\.1.*load the model with attention_dropout=0"):
+        tiny.make_trainer(tmp_path, model=model, disable_dropout=True)
 
 
 def test_a_template_that_cannot_ask_is_refused_before_training(tmp_path):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import csv
+import hashlib
 import importlib
 import inspect
 import json
@@ -33,6 +34,7 @@ from confessions.experiments.recipe import Judges, RubricJudge, confession_rewar
 from confessions.judges import Attention, BaseRates, JudgeError, exact, spot_check
 from confessions.judges.bench import Judged, Measure, measure_judge
 from confessions.judges.bench_cases import PROFILE_OF, RANK, SOURCES, Case, Source, Variant, make_cases
+from confessions.judges.learned import RuleReader, learned_honesty
 from confessions.judges.verdicts import scenario_of, text_of
 from confessions.protocol import FULL
 
@@ -59,6 +61,8 @@ HEADINGS: Final[Mapping[str, str]] = MappingProxyType(
 GROUPS: Final[Mapping[str, str]] = MappingProxyType(
     {"accuracy": "the truth preferred to", "shift": "mean shift by", "raised": "rewards raised by"}
 )
+PAID_BY_RATES: Final = ("exact", "spot_check", "learned")
+"""Judges whose verdicts on a case depend on the others."""
 PERCENT: Final = ("accuracy", "raised", "missing")
 """What is shown in percent."""
 
@@ -87,6 +91,7 @@ def run_bench(
     resolved = {name: make_judge(name, made) for name in judges}
     out.mkdir(parents=True, exist_ok=True)
     kept = _Kept(out / "verdicts.jsonl")
+    settings = {(name, source): settings_digest(name, made[source]) for name, source in product(resolved, made)}
     judged: dict[tuple[str, Source], list[Judged]] = {}
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console) as progress, kept:
@@ -94,7 +99,11 @@ def run_bench(
             task = progress.add_task(f"{name}, {source}", total=len(made[source]))
             found = judged[name, source] = []
             for case in made[source]:
-                found.append(kept.get(name, case) or kept.add(judge_case(name, resolved[name][source], case)))
+                before = kept.get(name, case, settings[name, source])
+                if before is None:
+                    judgement = judge_case(name, resolved[name][source], case)
+                    before = kept.add(judgement.model_copy(update={"settings": settings[name, source]}))
+                found.append(before)
                 progress.advance(task)
     measures = {key: measure_judge(found, seed) for key, found in judged.items()}
     for source in made:
@@ -127,12 +136,9 @@ def make_judge(name: str, cases: Mapping[Source, Sequence[Case]]) -> dict[Source
         case "length", "":
             return dict.fromkeys(cases, length)
         case "learned", folder if folder:
-            from confessions.models.resolve import hide_loading_bars
-
-            hide_loading_bars()
-            reading = Judges(confessions="learned", learned=folder)
+            reader = _reader(Path(folder))
             return {
-                source: confession_reward(reading, 0, PROFILE_OF[source], _rates(each, None))
+                source: learned_honesty(reader, PROFILE_OF[source], _rates(each, None))
                 for source, each in cases.items()
             }
         case "rubric", model if model:
@@ -145,6 +151,29 @@ def make_judge(name: str, cases: Mapping[Source, Sequence[Case]]) -> dict[Source
         f"there is no judge {name!r}; there are exact, spot_check, length, learned=FOLDER, rubric=MODEL, and your own "
         "as package.module:function"
     )
+
+
+def _reader(folder: Path) -> RuleReader:
+    """Load a learned judge whatever its seed, or make it where there is none."""
+    from confessions.experiments.learned_judge import learned_judge
+    from confessions.models.resolve import hide_loading_bars
+    from confessions.models.reward_model import load_reward_model
+
+    hide_loading_bars()
+    return load_reward_model(folder) if folder.exists() else learned_judge(folder)
+
+
+def settings_digest(name: str, cases: Sequence[Case]) -> str:
+    """Hash what a judge's verdicts depend on beside the case itself, so that none is kept from other settings."""
+    kind, _, argument = name.partition("=")
+    facts = [__version__]
+    if kind in PAID_BY_RATES:
+        facts += [case.digest for case in cases]
+    if kind == "learned":
+        from confessions.models.reward_model import head_sha256
+
+        facts.append(head_sha256(Path(argument)))
+    return hashlib.blake2b("|".join(facts).encode(), digest_size=8).hexdigest()
 
 
 def length(completions: Sequence[Any], **columns: Any) -> list[float]:
@@ -181,7 +210,8 @@ def _own_judge(name: str) -> Judge:
 def judge_case(name: str, judge: Judge, case: Case) -> Judged:
     """Ask a judge for its verdicts on all confessions of a case, in one call as training makes it.
 
-    A `JudgeError` is no verdict on any of them. What the judge logs under a name that ends in "tokens" is its cost.
+    A `JudgeError`, or a judge out of reach or out of time, is no verdict on any of them, as in training. What the
+    judge logs under a name that ends in "tokens" is its cost.
     Raises: BenchError if it raises anything else, or returns something other than a number or None for each.
     """
     variants, count = list(case.confessions), len(case.confessions)
@@ -202,8 +232,8 @@ def judge_case(name: str, judge: Judge, case: Case) -> Judged:
     begun = time.perf_counter()
     try:
         verdicts = _called(judge, {**columns, "completions": completions, "log_metric": log_metric})
-    except JudgeError as error:
-        verdicts, fault = [None] * count, str(error)
+    except (JudgeError, ConnectionError, TimeoutError) as error:
+        verdicts, fault = [None] * count, str(error) or type(error).__name__
     except Exception as error:
         raise BenchError(
             f'the judge "{name}" raised {type(error).__name__} on the case {case.id}: {error}; a judge that cannot '
@@ -256,7 +286,8 @@ class _Kept:
         self.path = path
         self.reused = 0
         text = path.read_text(encoding="utf-8") if path.exists() else ""
-        self._found = {(judged.judge, judged.case, judged.digest): judged for judged in _readable(text.splitlines())}
+        # Not splitlines, which would also split at the line separators within a fault.
+        self._found = {_key(judged): judged for judged in _readable(text.split("\n"))}
         self._file = path.open("a", encoding="utf-8")
         # A run that was killed may have left half a line.
         if text and not text.endswith("\n"):
@@ -268,9 +299,9 @@ class _Kept:
     def __exit__(self, *_: object) -> None:
         self._file.close()
 
-    def get(self, judge: str, case: Case) -> Judged | None:
-        """Give the kept judgement of these very texts; one without any verdict is asked for again."""
-        found = self._found.get((judge, case.id, case.digest))
+    def get(self, judge: str, case: Case, settings: str) -> Judged | None:
+        """Give the kept judgement of these very texts and settings; one without any verdict is asked for again."""
+        found = self._found.get((judge, case.id, case.digest, settings))
         if found is None or all(reward is None for reward in found.rewards.values()):
             return None
         self.reused += 1
@@ -280,6 +311,10 @@ class _Kept:
         self._file.write(judged.model_dump_json() + "\n")
         self._file.flush()
         return judged
+
+
+def _key(judged: Judged) -> tuple[str, ...]:
+    return judged.judge, judged.case, judged.digest, judged.settings
 
 
 def _readable(lines: Sequence[str]) -> Iterator[Judged]:

@@ -1,18 +1,38 @@
-"""The committed results of the judges' bench as text: the tables in `docs/judges.md`, written by `make docs`."""
+"""The committed results about judges as text: the tables in `docs/judges.md`, written by `make docs`."""
 
 from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Final
 
 from confessions.experiments.judge_bench import COLUMNS, label_of, rows_of, shown
 from confessions.experiments.readme import with_block
 from confessions.judges.bench import Measure
 
 
+def _percent(share: float) -> str:
+    return f"{share * 100:.0f}%"
+
+
+EXAMINATION: Final[Mapping[str, tuple[str, Callable[[float], str]]]] = MappingProxyType(
+    {
+        "auc": ("AUC over rules", "{:.2f}".format),
+        "right_of_kept": ("right of kept", _percent),
+        "right_of_broken": ("right of broken", _percent),
+        "answers": ("better of two answers", _percent),
+        "confessions": ("better of two confessions", _percent),
+        "rank_correlation": ("rank correlation", "{:.2f}".format),
+    }
+)
+"""The columns of the learned judge's table, and how their numbers are written."""
+
+
 def page_with_results(page: str, folder: Path) -> str:
-    """Put the tables of a folder's `bench.json` into a page, in its block `bench`.
+    """Put the tables of a folder's `bench.json` and `learned.json` into a page, in its blocks `bench` and `learned`.
 
     A judge that has no verdict on a source is not in that source's table.
     """
@@ -29,7 +49,17 @@ def page_with_results(page: str, folder: Path) -> str:
         lines += ["", f"**`{source}`**, {facts['cases']} cases, seed {facts['seed']}", ""]
         lines += [_row(["", *(f"`{name}`" for name in telling)]), _row(["---", *["---:"] * len(telling)])]
         lines += [_row([label_of(row[0].name), *map(shown, row)]) for row in rows_of(telling)]
-    return with_block(page, "bench", "".join(f"{line}\n" for line in lines))
+    page = with_block(page, "bench", "".join(f"{line}\n" for line in lines))
+    return with_block(page, "learned", _learned_table(json.loads((folder / "learned.json").read_text("utf-8"))))
+
+
+def _learned_table(records: list[dict[str, Any]]) -> str:
+    lines = [_row(["seed", *(heading for heading, _ in EXAMINATION.values())])]
+    lines.append(_row(["---:"] * (len(EXAMINATION) + 1)))
+    for record in records:
+        found = record["examination"]
+        lines.append(_row([str(record["seed"]), *(write(found[key]) for key, (_, write) in EXAMINATION.items())]))
+    return "".join(f"{line}\n" for line in ["", *lines])
 
 
 def _row(cells: list[str]) -> str:

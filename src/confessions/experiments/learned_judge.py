@@ -6,6 +6,8 @@ the training split. Nothing later is labelled: as the policy changes, the judge 
 
 from __future__ import annotations
 
+import json
+import sys
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
@@ -29,7 +31,7 @@ from confessions.protocol import Message, ParseFailure, Profile, Transcript, par
 from confessions.scenarios import WritingScenario, writing_scenarios
 
 SEED_OFFSET: Final = 500_000
-"""Keeps the prompts of the labelled answers apart from those that training draws with the same seed."""
+"""Makes the prompts of the labelled answers another draw than those of a training run with the same seed."""
 MAX_ANSWER_TOKENS: Final = 48
 MAX_CONFESSION_TOKENS: Final = 80
 
@@ -82,6 +84,7 @@ def learned_judge(
     speaker = LocalSpeaker(
         load(resolved), max_answer_tokens=MAX_ANSWER_TOKENS, max_confession_tokens=MAX_CONFESSION_TOKENS, seed=seed
     )
+    # One draw gives no scenario twice, so none that is labelled is examined.
     scenarios = writing_scenarios("train", "training", SEED_OFFSET + seed, sizes.labelled + sizes.prompts)
     chosen, held_out = scenarios[: sizes.labelled], scenarios[sizes.labelled :]
     with bar("learned judge: answers to label", sizes.labelled) as advance:
@@ -200,3 +203,13 @@ def _verdicts(scenario: WritingScenario, confession: str, profile: Profile) -> t
 def _transcript(scenario: WritingScenario, answer: str) -> Transcript:
     # A conversation needs an answer that says something.
     return Transcript((Message("user", scenario.prompt), Message("assistant", answer or " ")))
+
+
+def main(out: Path, studies: Path, seeds: Sequence[int]) -> None:
+    """Write the records of the judges that the studies use, one a seed; those that are not there are made."""
+    records = [learned_judge(studies / f"seed-{seed}" / "reward-model", seed).record for seed in seeds]
+    out.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]), [int(seed) for seed in sys.argv[3:]])

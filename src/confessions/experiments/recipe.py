@@ -87,7 +87,7 @@ class Judges(_Strict):
     rubric: RubricJudge | None = None
     """Who rates confessions where `confessions` is `rubric`."""
     learned: str | None = None
-    """The folder of the learned judge; where it does not exist, the judge is made there with the recipe's seed."""
+    """The folder of the learned judge of the recipe's seed; where it does not exist, the judge is made there."""
 
     @model_validator(mode="after")
     def _check_rubric(self) -> Judges:
@@ -104,17 +104,11 @@ class Lora(_Strict):
 
 
 class WarmStart(_Strict):
-    """Lessons before the training: answers, truthful audits, and confessions whose verdicts are drawn at random."""
+    """Lessons in form before the training: how a note and a report are written, their verdicts at random."""
 
     steps: int = Field(default=60, ge=1)
     lessons_per_step: int = Field(default=8, ge=1)
     learning_rate: float = Field(default=1e-3, gt=0)
-    audit_steps: int = Field(default=0, ge=0)
-    """So many steps at the beginning teach audits alone."""
-    audit_share: float = Field(default=0.0, ge=0, le=1)
-    """The share of audits among the lessons of the other steps; the rest are confessions."""
-    rule_counts: tuple[int, ...] = (2, 3)
-    """How many rules a lesson's task may have."""
 
 
 class Recipe(_Strict):
@@ -199,12 +193,10 @@ def answer_rewards(
 def _learned_reader(judges: Judges, seed: int) -> RuleReader:
     """Give the learned judge's reader, made where there is none yet."""
     from confessions.experiments.learned_judge import learned_judge
-    from confessions.models.reward_model import load_reward_model
 
     if judges.learned is None:
         raise RecipeError('the judge "learned" lives in a folder: set learned = "FOLDER" in the table [judges]')
-    folder = Path(judges.learned)
-    return load_reward_model(folder) if folder.exists() else learned_judge(folder, seed)
+    return learned_judge(Path(judges.learned), seed)
 
 
 def confession_reward(
@@ -299,8 +291,17 @@ def train_recipe(path: Path, *, out: Path, overrides: Sequence[str] = ()) -> Pat
 
 
 def run_facts(recipe: Recipe, resolved: ResolvedModel) -> dict[str, Any]:
-    """Say what a run is recorded with beside its settings: the recipe, and which weights it starts from."""
-    return {"recipe": recipe.model_dump(mode="json"), "weights_sha256": resolved.sha256}
+    """Say what a run is recorded with beside its settings: the recipe, its weights, and its learned judge's head.
+
+    The judge has to be there: the trainer makes it.
+    """
+    facts = {"recipe": recipe.model_dump(mode="json"), "weights_sha256": resolved.sha256}
+    judges = recipe.judges
+    if judges.learned is not None and ("learned" in judges.answers or judges.confessions == "learned"):
+        from confessions.models.reward_model import head_sha256
+
+        facts["learned_sha256"] = head_sha256(Path(judges.learned))
+    return facts
 
 
 def build_trainer(

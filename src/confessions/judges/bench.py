@@ -33,6 +33,8 @@ class Judged(BaseModel):
     digest: str
     """The case's, by which a kept verdict is known to be about the same texts."""
     source: Source
+    settings: str = ""
+    """A hash of what else its verdicts depend on."""
     rewards: dict[Variant, float | None]
     seconds: float
     tokens: float | None = None

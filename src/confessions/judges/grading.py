@@ -178,10 +178,11 @@ class Question(Generic[VerdictT]):
         }
 
     def parse(self, text: str, *, is_cut_off: bool = False) -> Verdict[VerdictT]:
-        """Read a judge's reply: its last JSON object counts.
+        """Read a judge's reply: its last JSON object counts, and no other may hold another verdict.
 
         `is_cut_off` says that the reply ended at a length limit, before the verdict or in a quotation for all we know.
-        Raises: JudgeError if it is cut off, holds no JSON object or a broken one, or no allowed verdict.
+        Raises: JudgeError if it is cut off, holds no JSON object or a broken one, no allowed verdict, or several that
+            differ.
         """
         if is_cut_off:
             raise JudgeError(f'the reply to "{self.name}" is cut off; raise the limit on its tokens')
@@ -389,20 +390,25 @@ def _last_object(text: str) -> dict[str, Any]:
     """Find the last JSON object of a reply.
 
     One that cannot be read makes the whole reply unusable, wherever it stands: what can be read within it or beside it
-    may be a verdict that the judged text asks for and the judge only quotes.
+    may be a verdict that the judged text asks for and the judge only quotes. So do
+    verdicts that differ, for nothing tells which of them is the judge's own.
     """
     if len(text) > MAX_REPLY_CHARACTERS:
         raise JudgeError(f"the reply has {len(text)} characters; at most {MAX_REPLY_CHARACTERS} are read")
-    found: dict[str, Any] | None = None
+    found: list[dict[str, Any]] = []
     position = 0
     while match := _OBJECT.search(text, position):
         try:
-            found, position = _JSON.raw_decode(text, match.start())
+            made, position = _JSON.raw_decode(text, match.start())
         except (ValueError, RecursionError) as error:
             raise JudgeError(f"the reply holds an object that is not JSON ({error}): {_shown(text)}") from None
-    if found is None:
+        found.append(made)
+    if not found:
         raise JudgeError(f"the reply holds no JSON object: {_shown(text)}")
-    return found
+    verdicts = [made["verdict"] for made in found if "verdict" in made]
+    if any(verdict != verdicts[0] for verdict in verdicts):
+        raise JudgeError(f"the reply holds verdicts that differ: {_shown(verdicts)}")
+    return found[-1]
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

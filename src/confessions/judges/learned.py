@@ -6,12 +6,12 @@ the belief, "broken" in proportion to its complement, on the scale of the other 
 alike. The rates that make this scale are the reader's own mean beliefs; the truth is not asked.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from confessions.judges.answers import Reward
 from confessions.judges.confessions import UNREADABLE, ConfessionReward
-from confessions.judges.verdicts import UNKNOWN_RATE, BaseRates, JudgeError, scenarios_of, text_of
+from confessions.judges.verdicts import BaseRates, JudgeError, scenarios_of, text_of
 from confessions.protocol import BRIEF, ParseFailure, Profile, parse_report
 from confessions.scenarios import WritingScenario
 
@@ -80,11 +80,6 @@ def agreement(
     return total / len(beliefs)
 
 
-def learned_passes(reader: RuleReader) -> Callable[[Any, str], bool]:
-    """Make the judge's yes or no on one answer: it passes where every rule is likelier kept than broken."""
-    return lambda scenario, answer: all(belief > 0.5 for belief in _beliefs(reader, [scenario], [answer])[0])
-
-
 def _beliefs(
     reader: RuleReader, scenarios: Sequence[WritingScenario], answers: Sequence[str]
 ) -> list[tuple[float, ...]]:
@@ -99,5 +94,4 @@ def _note(rates: BaseRates, scenarios: Sequence[WritingScenario], beliefs: Seque
     """Move the running means of broken rules by what is believed of these answers."""
     for scenario, each in zip(scenarios, beliefs, strict=True):
         for kind, belief in zip(scenario.kinds, each, strict=True):
-            before = rates.broken_by_kind.get(kind, UNKNOWN_RATE)
-            rates.broken_by_kind[kind] = before + (1.0 - belief - before) / rates.memory
+            rates.note(kind, 1.0 - belief)

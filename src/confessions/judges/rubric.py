@@ -255,27 +255,31 @@ def question_of(
     return RUBRIC_CALIBRATED, {**texts, "calibration": report_text(calibration)}
 
 
-def judged_messages(value: Any, role: Role, where: str) -> tuple[Message, ...]:
+def judged_messages(value: Any, role: Role, where: str, *, is_raw: bool = True) -> tuple[Message, ...]:
     """Read a prompt or a completion in either of TRL's shapes, a text or chat messages, without any reasoning.
 
     Reasoning is taken out wherever it can hide: in fields, in parts of the content, in leading `<think>` blocks, and
-    before a `</think>` whose beginning the chat template wrote. Images and the like are named and not shown.
+    before a `</think>` whose beginning the chat template wrote. `is_raw` False says that
+    such an opened block is already gone, so that a `</think>` is the model's own and hides nothing. Images and the like
+    are named and not shown.
     Raises: TranscriptError naming the message that is malformed.
     """
     given = [{"role": role, "content": value}] if isinstance(value, str) else value
     if not isinstance(given, Sequence):
         given = [given]
-    return tuple(_judged(message, f"{where}[{index}]") for index, message in enumerate(given))
+    return tuple(_judged(message, f"{where}[{index}]", is_raw) for index, message in enumerate(given))
 
 
-def _judged(value: Any, where: str) -> Message:
+def _judged(value: Any, where: str, is_raw: bool) -> Message:
     if not isinstance(value, Mapping):
         return Message.from_openai(value, where)
     content = value.get("content")
     if isinstance(content, Sequence) and not isinstance(content, str):
         content = [_shown_part(part) for part in content if _kind(part) not in REASONING_PARTS]
     message = Message.from_openai(_whole(without_reasoning({**value, "content": content})), where)
-    return replace(message, content=_unreasoned(message.content)) if message.role == "assistant" else message
+    if message.role != "assistant" or not is_raw:
+        return message
+    return replace(message, content=_unreasoned(message.content))
 
 
 def _unreasoned(text: str) -> str:

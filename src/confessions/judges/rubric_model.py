@@ -123,15 +123,16 @@ def rubric(
     async def rubric_honesty(
         prompts: list[Any], answers: list[Any], completions: list[Any], **columns: Any
     ) -> list[float | None]:
+        # The trainer has removed the blocks that its template opened, from all but the turns of the prompts.
         cases = [
             (
                 judged_messages(prompt, "user", f"prompts[{row}]"),
-                judged_messages(answer, "assistant", f"answers[{row}]"),
+                judged_messages(answer, "assistant", f"answers[{row}]", is_raw=False),
             )
             for row, (prompt, answer) in enumerate(zip(prompts, answers, strict=True))
         ]
         reports = [
-            _report(_last_text(judged_messages(completion, "assistant", f"completions[{row}]")), profile)
+            _report(_last_text(judged_messages(completion, "assistant", f"completions[{row}]", is_raw=False)), profile)
             for row, completion in enumerate(completions)
         ]
         compared = _calibrations(cases, profile, calibration, columns.get(CALIBRATION_COLUMN))

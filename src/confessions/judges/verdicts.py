@@ -75,9 +75,12 @@ class BaseRates:
         """Take note of the rules that a judge with this attention looks at in an answer (None looks at all)."""
         kept = scenario.kept(answer)
         for index in range(len(kept)) if attention is None else sorted(attention.rules(scenario, answer)):
-            kind = scenario.kinds[index]
-            before = self.broken_by_kind.get(kind, UNKNOWN_RATE)
-            self.broken_by_kind[kind] = before + (float(not kept[index]) - before) / self.memory
+            self.note(scenario.kinds[index], float(not kept[index]))
+
+    def note(self, kind: str, broken: float) -> None:
+        """Move a kind's share by one look: 1 for a broken rule, 0 for a kept one, between them a belief."""
+        before = self.broken_by_kind.get(kind, UNKNOWN_RATE)
+        self.broken_by_kind[kind] = before + (broken - before) / self.memory
 
     def state_dict(self) -> dict[str, float]:
         """Give what a checkpoint keeps."""

@@ -150,7 +150,9 @@ def _load_adapter(resolved: ResolvedModel, dtype: torch.dtype | None) -> LoadedM
     base_name = PeftConfig.from_pretrained(str(resolved.path)).base_model_name_or_path
     if not base_name:
         raise ModelError(f"{resolved.path}/adapter_config.json names no base_model_name_or_path")
-    base = load(resolve(base_name), dtype)
+    # Published adapters may stand on one another: a path such as ../warm-start begins at the adapter's own folder.
+    beside = resolved.path / base_name
+    base = load(resolve(str(beside) if base_name.startswith(("./", "../")) else base_name), dtype)
     merged: Any = PeftModel.from_pretrained(base.model, str(resolved.path)).merge_and_unload()
     merged.eval()
     has_tokenizer = (resolved.path / "tokenizer_config.json").is_file()

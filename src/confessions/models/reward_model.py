@@ -33,6 +33,7 @@ __all__ = [
     "LabelledAnswer",
     "RewardModel",
     "fit_head",
+    "head_sha256",
     "load_reward_model",
     "rules_of",
     "save_reward_model",
@@ -121,7 +122,8 @@ class _Reader:
     def encode(self, prompt: Prompt, answer: str) -> tuple[list[int], list[int]]:
         """Give the ids of a transcript with its questions, and the position at which each question ends."""
         ids = prompt_ids(self.tokenizer, prompt)
-        ids += self.tokenizer(answer, add_special_tokens=False)["input_ids"]
+        # An answer that spells the end of a turn must not end it.
+        ids += self.tokenizer(answer, add_special_tokens=False, split_special_tokens=True)["input_ids"]
         ends = []
         for rule in rules_of(prompt):
             ids += self.question_ids(rule)
@@ -214,6 +216,11 @@ def save_reward_model(folder: Path, base: LoadedModel, head: Head, facts: Mappin
         (staging / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
 
     write_folder(folder, fill)
+
+
+def head_sha256(folder: Path) -> str:
+    """Hash the head of a folder, by which one fit is told from another."""
+    return file_sha256(folder / HEAD_FILE)
 
 
 def load_reward_model(folder: Path) -> RewardModel:

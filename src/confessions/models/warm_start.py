@@ -1,9 +1,9 @@
-"""Teach a pretrained model a form by example, before it is trained by reward.
+"""Teach a pretrained model by example, before it is trained by reward.
 
 The demo gives it conversations whose confessions carry labels drawn at random: the model learns how a report is
 written, not the habit of writing a true one. What is learnt is a LoRA adapter, merged into a folder of its own in the
-end. Loss is taken on the learnt turns alone, and logits are computed for those tokens alone: with a vocabulary of
-49,152 they would else cost more than the rest of a small model.
+end; the adapter itself is kept there too, in `adapter`. Loss is taken on the learnt turns alone, and logits are
+computed for those tokens alone: with a vocabulary of 49,152 they would else cost more than the rest of a small model.
 """
 
 import json
@@ -19,17 +19,18 @@ import torch
 from torch.nn.functional import cross_entropy
 from transformers import PreTrainedTokenizerBase
 
-from confessions.models.adapters import lora_config
+from confessions.models.adapters import ADAPTER_DTYPE, lora_config
 from confessions.models.chat import ChatTemplateError
 from confessions.models.resolve import LoadedModel
 from confessions.models.weights import ModelError, write_folder, writing_to
 
-__all__ = ["RECORD_FILE", "Lesson", "WarmStartConfig", "encode_lesson", "warm_start"]
+__all__ = ["ADAPTER_FOLDER", "RECORD_FILE", "Lesson", "WarmStartConfig", "encode_lesson", "warm_start"]
 
 Lesson = Sequence[Mapping[str, Any]]
 """A chat in the OpenAI shape. An assistant turn is learnt from unless its key `is_learnt` is false."""
 
 RECORD_FILE = "warm_start.json"
+ADAPTER_FOLDER = "adapter"
 _NOT_LEARNT = -100
 
 
@@ -44,7 +45,7 @@ class WarmStartConfig:
     lora_rank: int = 16
     max_tokens: int = 640
     """Lessons longer than this are passed over, and counted."""
-    tokens_per_forward: int = 1024
+    tokens_per_forward: int = 2400
     """Padded tokens in one forward pass: bounds the memory, changes nothing else."""
     save_every: int = 10
     """Steps between two checkpoints."""
@@ -284,10 +285,16 @@ def _save_checkpoint(
 
 
 def _save(model: Any, loaded: LoadedModel, out: Path, record: dict[str, Any]) -> None:
-    merged = model.merge_and_unload()
-    merged.eval()
+    """Save the adapter and what it makes of the model, the adapter in the precision that it is published in."""
 
     def fill(folder: Path) -> None:
+        with torch.no_grad():
+            for value in model.parameters():
+                if value.requires_grad:
+                    value.copy_(value.to(ADAPTER_DTYPE))
+        model.save_pretrained(folder / ADAPTER_FOLDER)
+        merged = model.merge_and_unload()
+        merged.eval()
         merged.save_pretrained(folder)
         loaded.tokenizer.save_pretrained(folder)
         (folder / RECORD_FILE).write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")

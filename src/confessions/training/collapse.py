@@ -167,9 +167,10 @@ SIGNALS: Final = (
 class CollapseWatch(TrainerCallback):
     """Add `confessions/collapse` (0 or 1) to the logs, and `confessions/collapse/KIND` of each kind that is on.
 
-    Each kind is announced on standard error once, and once more when it is over. Add it before the callbacks that write
-    the logs. A metric that is not logged raises no alarm, so a request with a format of its own is watched for lengths,
-    distinctness and rewards alone.
+    Each kind is announced on standard error once, and once more when it is over. Only callbacks added after it see what
+    it writes: those that a trainer makes when it is constructed (`report_to`: W&B, TensorBoard) do not. `alike` cannot
+    begin where every batch has a single confession group. A metric that is not logged raises no alarm, so a request
+    with a format of its own is watched for lengths, distinctness and rewards alone.
     """
 
     def __init__(self, answers_per_batch: float = 1.0, signals: Sequence[Signal] = SIGNALS) -> None:

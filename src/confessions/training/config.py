@@ -87,8 +87,9 @@ class ConfessionConfig(GRPOConfig):
     judge_patience: float = field(
         default=0.0,
         metadata={
-            "help": "How many seconds to wait and ask again, while more of a batch goes without a verdict than "
-            "`max_unjudged_fraction`, before the run stops: for judges behind an endpoint that may be away for a while."
+            "help": "For how many seconds to wait and ask again, asking included, while more of a batch goes without a "
+            "verdict than `max_unjudged_fraction`, before the run stops: for judges behind an endpoint that may be "
+            "away for a while. With several processes it must be below `ddp_timeout`."
         },
     )
     channel_gradient_steps: int = field(
@@ -133,6 +134,11 @@ class ConfessionConfig(GRPOConfig):
         if not 0 <= self.judge_patience < float("inf"):
             raise ConfessionConfigError(
                 f"judge_patience is {self.judge_patience}; it should be a number of seconds, at least 0"
+            )
+        if self.world_size > 1 and self.judge_patience >= self.ddp_timeout:
+            raise ConfessionConfigError(
+                f"judge_patience is {self.judge_patience} s, but the other processes wait for one that waits for its "
+                f"judge for no more than ddp_timeout, {self.ddp_timeout} s: lower judge_patience or raise ddp_timeout"
             )
         if self.channel_gradient_steps < 0:
             raise ConfessionConfigError(

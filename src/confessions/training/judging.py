@@ -120,12 +120,15 @@ def spread(values: Sequence[Any], rows: Sequence[int], n_rows: int, filler: Any)
 
 
 def pauses(patience: float) -> Iterator[float]:
-    """Give the pauses (s) between questions to judges that do not answer: doubling, together `patience` seconds."""
+    """Give the pauses (s) between questions to judges that do not answer: doubling, until `patience` seconds are over.
+
+    The time that asking takes counts; it starts with the first pause.
+    """
+    end = time.monotonic() + patience
     pause = FIRST_PAUSE
-    while patience > 0:
-        pause = min(pause, LONGEST_PAUSE, patience)
+    while (left := end - time.monotonic()) > 0:
+        pause = min(pause, LONGEST_PAUSE, left)
         yield pause
-        patience -= pause
         pause *= 2
 
 
@@ -144,7 +147,7 @@ def judge_confessions(
     """Ask every judge for its verdicts; gives a list per judge, NaN where it has none.
 
     While more than `max_unjudged` of the confessions have no verdict from any judge, these are asked about again, for
-    at most `patience` seconds.
+    at most `patience` seconds, asking included (a question that is under way is not cut short).
     Raises: ConfessionJudgeError that names the judge.
     """
     n_rows = len(columns["completions"])

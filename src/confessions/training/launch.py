@@ -51,6 +51,11 @@ def read_launch(path: Path) -> Launch:
         return Launch(config.num_processes, config.num_machines, "fsdp2", True, saves)
     if kind == "DEEPSPEED":
         zero = config.deepspeed_config
+        if zero.get("deepspeed_config_file"):
+            raise LaunchError(
+                f"{path}: a deepspeed_config_file leaves the ZeRO stage unknown here: put its settings inline under "
+                "deepspeed_config (zero_stage, zero3_save_16bit_model, ...)"
+            )
         is_sharded = zero.get("zero_stage") == 3
         saves = not is_sharded or bool(zero.get("zero3_save_16bit_model"))
         return Launch(config.num_processes, config.num_machines, "zero", is_sharded, saves)

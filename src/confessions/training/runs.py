@@ -392,7 +392,9 @@ def _stop(trainer: ConfessionTrainer, folder: RunFolder, last_step: "_LastStep",
     """
     if trainer.args.world_size > 1 and not isinstance(error, TooManyUnjudged | DivergedError):
         return  # the other processes know nothing of it and wait, so nothing can be saved together
-    checkpoint = last_step.save(trainer)
+    # DeepSpeed's engine steps before the gradient's norm is known.
+    have_weights_moved = trainer.is_deepspeed_enabled and isinstance(error, DivergedError)
+    checkpoint = folder.last_checkpoint() if have_weights_moved else last_step.save(trainer)
     step = trainer.state.global_step
     if trainer.accelerator.is_main_process:
         logged = trainer.metrics_of_this_step()

@@ -248,8 +248,26 @@ class ConfessionTrainer(GRPOTrainer):
             raise TrainingError(
                 "the router's auxiliary loss averages over answers and confessions together: set router_aux_loss_coef=0"
             )
+        self._check_dropout()
         if self._is_sharded:
             self._check_sharding()
+
+    def _check_dropout(self) -> None:
+        """Refuse dropout: confessions would draw masks from the random stream that the answers are drawn from."""
+        dropouts = {
+            name: module.p for name, module in self.model.named_modules() if isinstance(module, torch.nn.Dropout)
+        }
+        if found := next((name for name, p in dropouts.items() if p > 0), None):
+            raise TrainingError(
+                f"the module {found} drops out with p={dropouts[found]}, and confessions would change which of the "
+                "answers' values are dropped: set disable_dropout=True (for an adapter also: lora_dropout=0)"
+            )
+        # TRL's disable_dropout reaches modules alone.
+        if (share := getattr(self.model.config, "attention_dropout", None) or 0.0) > 0:
+            raise TrainingError(
+                f"the model's attention_dropout is {share}, which disable_dropout=True does not reach, and confessions "
+                "would change which of the answers' values are dropped: load the model with attention_dropout=0"
+            )
 
     @property
     def _is_sharded(self) -> bool:
@@ -472,6 +490,7 @@ class ConfessionTrainer(GRPOTrainer):
         with unwrap_model_for_generation(
             self.model_wrapped,
             self.accelerator,
+            generation_kwargs=self.generation_kwargs,
             gradient_checkpointing_kwargs=self.args.gradient_checkpointing_kwargs,
         ) as model:
             return sample_copies(cast(Any, model), prompt_ids, self.generation_config), None
@@ -480,9 +499,10 @@ class ConfessionTrainer(GRPOTrainer):
     def _reads_contexts_once(self) -> bool:
         """Whether transformers samples here, from unsharded weights, under settings that hold token by token."""
         elsewhere = self.use_vllm or self.args.use_transformers_continuous_batching
-        sharded = self._dist.is_fsdp or self._dist.is_zero3
         special = self.args.generation_kwargs or self.args.cache_implementation
-        return not (elsewhere or sharded or special) and can_read_once(self.accelerator.unwrap_model(self.model))
+        return not (elsewhere or self._is_sharded or special) and can_read_once(
+            self.accelerator.unwrap_model(self.model)
+        )
 
     def _can_score_contexts_once(self) -> bool:
         """Whether gradients may flow through a shared reading: in one process, with all that was read kept."""
@@ -550,20 +570,26 @@ class ConfessionTrainer(GRPOTrainer):
             return rewards
         confessions = torch.tensor(batch.is_confession, device=rewards.device)
         n_answers = int((~confessions).sum())
-        for pause in pauses(self.args.judge_patience):
+        for pause in self._pauses():
             unjudged = int(rewards[~confessions].isnan().all(dim=1).sum())
             if unjudged <= self.args.max_unjudged_fraction * n_answers:
                 break
             wait_for_judges(pause, unjudged, n_answers, "answers", self.reward_func_names)
-            rewards = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+            again = super()._calculate_rewards(inputs, prompts, completions, completion_ids_list)
+            rewards = torch.where(rewards.isnan(), again, rewards)
         self._check_answer_rewards(rewards[~confessions])
         rewards[confessions] = torch.nan
         batch.rewards, batch.completions = rewards, completions
         if self.args.train_confessions:
             batch.verdicts = self._judge(batch, inputs, prompts, completions, completion_ids_list).to(rewards.device)
-            usable = comparable_rewards(batch.verdicts, batch.group_size)
-            self._check_judged("confessions", usable[confessions], self.confession_judge_names)
+            self._check_judged("confessions", batch.verdicts[confessions], self.confession_judge_names)
         return rewards
+
+    def _pauses(self) -> Iterator[float]:
+        """Give the pauses between questions, alike in all processes, whose clocks differ."""
+        own = pauses(self.args.judge_patience)
+        while self.args.judge_patience and (pause := min(gather_object([next(own, 0.0)]))) > 0:
+            yield pause
 
     def _check_answer_rewards(self, rewards: Tensor) -> None:
         """Refuse rewards (n, K) that are infinite, and too many that are missing."""
@@ -734,7 +760,8 @@ class ConfessionTrainer(GRPOTrainer):
     def _get_grad_norm(self, model: Any, grad_norm: Any = None) -> Any:
         """Give the gradient's norm; a step whose gradient is not finite moves nothing and is counted.
 
-        Raises: DivergedError after `MOST_SKIPPED_STEPS` such steps in a row, the weights being as before them.
+        Raises: DivergedError after `MOST_SKIPPED_STEPS` such steps in a row, the weights being as before them; under
+        DeepSpeed, whose engine has stepped before the norm is known, after the first.
         """
         norm = super()._get_grad_norm(model, grad_norm)
         if not self._confesses or self.args.fp16:  # the loss scaler of fp16 skips such steps by itself
@@ -742,8 +769,12 @@ class ConfessionTrainer(GRPOTrainer):
         is_finite = norm is None or math.isfinite(float(norm))
         self._log("skipped_step", float(not is_finite))
         self._skipped_in_a_row = 0 if is_finite else self._skipped_in_a_row + 1
-        # DeepSpeed's engine would step all the same.
-        if self._skipped_in_a_row >= (1 if self.is_deepspeed_enabled else MOST_SKIPPED_STEPS):
+        if not is_finite and self.is_deepspeed_enabled:
+            raise DivergedError(
+                "the gradient was not finite, and DeepSpeed's engine may have stepped by it all the same, so the "
+                "weights are not saved: lower learning_rate, or train in a wider number format"
+            )
+        if self._skipped_in_a_row >= MOST_SKIPPED_STEPS:
             raise DivergedError(
                 f"the gradient was not finite in {self._skipped_in_a_row} steps in a row, and nothing was learned from "
                 "them: lower learning_rate, or train in a wider number format"
@@ -775,13 +806,13 @@ class ConfessionTrainer(GRPOTrainer):
         )
         if batch.verdicts is None:
             return
-        names = self.confession_judge_names
+        verdicts = batch.verdicts[confession]
+        usable = comparable_rewards(batch.verdicts, batch.group_size)[confession]
+        if len(usable):
+            dropped = usable.isnan().all(dim=1) & ~verdicts.isnan().all(dim=1)
+            self._log("confessions/dropped_fraction", dropped.float().mean().item())
         self._log_channel(
-            "confessions",
-            batch.verdicts[confession],
-            facts[confession],
-            names,
-            self.confession_reward_weights,
+            "confessions", usable, facts[confession], self.confession_judge_names, self.confession_reward_weights
         )
         self._log_reports(batch, facts[confession, 2].tolist())
         own_rows = range(batch.first_row, batch.first_row + batch.n_rows)

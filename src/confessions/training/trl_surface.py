@@ -49,6 +49,7 @@ CALLED = {
 
 ATTRIBUTES = (
     "_dist",
+    "_is_vlm",
     "_metrics",
     "_tokenizer",
     "aux_loss_enabled",
@@ -56,6 +57,7 @@ ATTRIBUTES = (
     "chat_template_kwargs",
     "eos_token_ids",
     "max_completion_length",
+    "model_wrapped",
     "num_generations",
     "reward_func_names",
     "reward_weights",

@@ -80,6 +80,7 @@ STUDY = Study(
     plots=(Dots("The answers", ("bad_rate", "rules_kept", "judge_pass_rate"), ARMS, (OWN, HELD_OUT)),),
     quantities=QUANTITIES,
     limits=(
+        "Brevity and fluency are close to 1 in every arm, so their equivalence says little. "
         "The two policies share weights between channels, so their answers are not the same; whether they are "
         "worth the same is what is tested. Five seeds allow differences of some points to be seen, no smaller "
         "ones."

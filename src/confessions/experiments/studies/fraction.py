@@ -28,10 +28,10 @@ def measure(workshop: Workshop, seed: int) -> Iterator[Measurement]:
 
 def _gain(arm: str) -> Claim:
     return Claim(
-        f"Confessions improve with {arm} (the paper trains with 0.25)",
-        "paper, section 2",
-        f"confession accuracy on own answers: {arm} minus p = 0, above 0",
-        lambda m: decided(m.contrast("accuracy", (arm, OWN), ("p = 0", OWN)), above=0.0),
+        f"Training with {arm} makes confessions tell bad from good",
+        "paper, section 2 (p = 0.25)" if arm == "p = 0.25" else "our question",
+        f"P(confessed | bad) - P(confessed | good) on own answers: {arm} minus p = 0, above 0",
+        lambda m: decided(m.contrast("selectivity", (arm, OWN), ("p = 0", OWN)), above=0.0),
     )
 
 
@@ -42,7 +42,7 @@ STUDY = Study(
     method=(
         "Four policies a seed, with p = 0, 0.1, 0.25 and 0.5, each trained for the same number of updates on "
         "batches of the same size; so a larger p leaves fewer answer groups. With p = 0 the run is TRL's own "
-        "GRPO."
+        "GRPO and trains all embeddings; with p above 0 the request's alone are trained."
     ),
     measure=measure,
     claims=(
@@ -52,8 +52,8 @@ STUDY = Study(
         Claim(
             "More confession groups do not change what the answers are worth",
             "paper, section 3.2 (base performance roughly unchanged)",
-            "bad rate on own answers: p = 0.5 minus p = 0, 90 % interval within 0.05",
-            lambda m: equivalent(m.contrast("bad_rate", ("p = 0.5", OWN), ("p = 0", OWN), confidence=0.9), 0.05),
+            "bad rate on own answers: p = 0.5 minus p = 0.1, 90 % interval within 0.05",
+            lambda m: equivalent(m.contrast("bad_rate", ("p = 0.5", OWN), ("p = 0.1", OWN), confidence=0.9), 0.05),
         ),
     ),
     plots=(

@@ -1,4 +1,4 @@
-"""Conversations to teach by example: truthful self-reports, reports without evidence, answers with a plan.
+"""Conversations to teach by example: truthful self-reports, and reports without evidence.
 
 Each is the untrained model's own kind of conversation with one thing changed, for the arms of a study that differ in
 just that.
@@ -24,7 +24,6 @@ from confessions.models.corpus import (
 from confessions.models.resolve import ResolvedModel, load, resolve
 from confessions.models.warm_start import Lesson, WarmStartConfig, warm_start
 from confessions.protocol import BRIEF, REQUEST_BRIEF, ConfessionReport, render
-from confessions.protocol.reasoning import THINK_END, THINK_START
 from confessions.scenarios import writing_scenarios
 from confessions.scenarios.writing import WritingScenario, body
 
@@ -85,27 +84,13 @@ def without_evidence(seed: int) -> Iterator[Lesson]:
         )
 
 
-def with_plan(seed: int) -> Iterator[Lesson]:
-    """Draw conversations for ever whose answers begin with reasoning, which repeats the rules; verdicts are random."""
-    rng = random.Random(f"with plan|{seed}")
-    while True:
-        scenario = draw_task(rng)
-        _, answer = draw_answer(scenario, KEEP_SHARE, rng)
-        report = report_of(scenario, answer, random_findings(scenario, rng))
-        plan = "\n".join(scenario.objectives)
-        yield conversation(scenario, f"{THINK_START}{plan}{THINK_END}{answer}", report, learn_answer=True)
-
-
-FORM_LESSONS = {"without evidence": without_evidence, "with plan": with_plan}
-
-
-def taught_form(workshop: Workshop, form: str) -> ResolvedModel:
-    """Give the embedded model taught one of the forms, once for all seeds."""
-    out = workshop.folder / "forms" / form.replace(" ", "-")
+def taught_without_evidence(workshop: Workshop) -> ResolvedModel:
+    """Give the embedded model taught to report without evidence, once for all seeds."""
+    out = workshop.folder / "forms" / "without-evidence"
     lessons: Sequence[Lesson] = []
     if not out.exists():
-        lessons = list(islice(FORM_LESSONS[form](0), 2 * FORMS.steps * FORMS.lessons_per_step))
+        lessons = list(islice(without_evidence(0), 2 * FORMS.steps * FORMS.lessons_per_step))
     out.parent.mkdir(parents=True, exist_ok=True)
-    with workshop.bar(f"teaching the form: {form}", FORMS.steps) as advance:
+    with workshop.bar("teaching the form without evidence", FORMS.steps) as advance:
         warm_start(load(workshop.resolved), lessons, out, FORMS, lambda step, steps, loss: advance(1))
     return resolve(str(out))

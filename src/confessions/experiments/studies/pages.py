@@ -76,8 +76,9 @@ margin (two one-sided tests of 5 %). What this size lacks the means for *cannot 
 
 A rate is pooled over all cases of all seeds. Its interval spans Wilson's of the pooled counts and Student's over the
 seeds, so that neither few cases nor seeds that differ make it look surer than it is; differences are paired by seed.
-Claims are decided one by one: of claims whose truth lies exactly on their bound, up to one in forty would hold by
-chance, and up to one in twenty of the equivalences.
+All seeds start from one pre-trained model, and no interval spans another. Claims are decided one by one: of claims
+whose truth lies exactly on their bound, up to one in forty would hold by chance, and up to one in twenty of the
+equivalences.
 """
 
 _LONG_TABLE = 60

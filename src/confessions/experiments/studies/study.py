@@ -134,7 +134,8 @@ class Measurements:
         over_seeds = t_interval(numbers, confidence)
         if any(row.k is None for row in rows):
             low, high = over_seeds or (-math.inf, math.inf)
-            return Estimate(fmean(numbers), low, high, len(numbers))
+            unit: Unit = "points" if quantity in POINTS else "number"
+            return Estimate(fmean(numbers), low, high, len(numbers), unit=unit)
         k, n = sum(row.k or 0 for row in rows), sum(row.n or 0 for row in rows)
         pooled = wilson(k, n, confidence)
         ends = over_seeds or pooled
@@ -165,7 +166,8 @@ class Measurements:
         rates = [self._pooled(quantity, one, step, shared) for one, step in zip((first, second), steps, strict=True)]
         if rates[0] is None or rates[1] is None:
             low, high = over_seeds or (-math.inf, math.inf)
-            return Estimate(fmean(differences), low, high, len(shared), unit="change")
+            unit: Unit = "points" if quantity in POINTS else "change"
+            return Estimate(fmean(differences), low, high, len(shared), unit=unit)
         pooled = difference(rates[0], rates[1], confidence)
         ends = over_seeds or pooled.interval
         value = fmean(differences) if pooled.value is None else pooled.value
@@ -173,15 +175,22 @@ class Measurements:
         return Estimate(value, max(-1.0, low), min(1.0, high), len(shared), unit="points")
 
     def between(self, quantity: str, other: str, arm: str, group: str, confidence: float = 0.95) -> Estimate:
-        """Estimate by how much one quantity of an arm is larger than another, by Student's interval over the seeds."""
+        """Estimate by how much one quantity of an arm is larger than another, as `contrast` does for two arms."""
         ones, others = self.by_seed(quantity, arm, group), self.by_seed(other, arm, group)
-        differences = [ones[seed] - others[seed] for seed in sorted(set(ones) & set(others))]
-        if not differences:
+        shared = sorted(set(ones) & set(others))
+        if not shared:
             return UNKNOWN
+        differences = [ones[seed] - others[seed] for seed in shared]
         low, high = t_interval(differences, confidence) or (-math.inf, math.inf)
-        pooled = (self._pooled(one, (arm, group), None, list(ones)) for one in (quantity, other))
-        unit: Unit = "change" if None in pooled else "points"
-        return Estimate(fmean(differences), low, high, len(differences), unit=unit)
+        first, second = (self._pooled(one, (arm, group), None, shared) for one in (quantity, other))
+        if first is None or second is None:
+            return Estimate(fmean(differences), low, high, len(shared), unit="change")
+        pooled = difference(first, second, confidence)
+        if not math.isfinite(low):
+            low, high = pooled.interval
+        low, high = max(-1.0, min(low, pooled.interval.low)), min(1.0, max(high, pooled.interval.high))
+        value = fmean(differences) if pooled.value is None else pooled.value
+        return Estimate(value, low, high, len(shared), unit="points")
 
     def _pooled(self, quantity: str, one: tuple[str, str], step: int | None, seeds: Sequence[int]) -> Rate | None:
         rows = [row for row in self.select(quantity, *one, step) if row.seed in seeds]
@@ -270,13 +279,21 @@ def rates_of(
     if table.judge_scored_bad:
         rates["judge_accuracy_given_bad"] = table.judge_accuracy_given_bad
         rates["judge_pass_rate"] = Rate(table.judge_passed, table.n)
-    return tuple(Measurement(seed, arm, group, name, rate.k, rate.n, step=step) for name, rate in rates.items())
+    rows = [Measurement(seed, arm, group, name, rate.k, rate.n, step=step) for name, rate in rates.items()]
+    bad, good = table.p_confessed_given_bad.value, table.p_confessed_given_good.value
+    if bad is not None and good is not None:
+        rows.append(Measurement(seed, arm, group, "selectivity", value=bad - good, step=step))
+    return tuple(rows)
 
+
+POINTS: Final = ("selectivity", "overrating", "gain")
+"""Numbers that are differences of two shares."""
 
 QUANTITIES: Final[Mapping[str, str]] = {
     "bad_rate": "bad rate",
     "p_confessed_given_bad": "P(confessed | bad)",
     "p_confessed_given_good": "P(confessed | good)",
+    "selectivity": "P(confessed | bad) - P(confessed | good)",
     "p_admitted_given_bad": "P(admitted | bad)",
     "joint_false_negatives": "joint false negatives",
     "accuracy": "confession accuracy",
@@ -310,7 +327,7 @@ class Claim:
 
 def decided(estimate: Estimate, *, above: float | None = None, below: float | None = None) -> Finding:
     """Compare an interval with a bound: it holds or not where the whole interval says so, else it is undecided."""
-    if not estimate.is_known:
+    if not estimate.is_known or estimate.seeds < 2:
         return Finding("undecided", estimate, "not measured on two seeds")
     if above is not None:
         decision: Decision = (
@@ -325,7 +342,7 @@ def decided(estimate: Estimate, *, above: float | None = None, below: float | No
 
 def equivalent(estimate: Estimate, margin: float) -> Finding:
     """Decide equivalence by two one-sided tests: the interval (90 % for a level of 5 %) lies within the margin."""
-    if not estimate.is_known:
+    if not estimate.is_known or estimate.seeds < 2:
         return Finding("undecided", estimate, "not measured on two seeds")
     if -margin < estimate.low and estimate.high < margin:
         return Finding("holds", estimate)

@@ -12,7 +12,7 @@ from confessions.experiments.studies.study import QUANTITIES, Claim, Dots, Measu
 
 OWN = next(iter(GROUPS))
 COUNTS = (1, 3, 5, 9)
-"""How many confessions are asked for and counted as votes; odd, so that none is a tie."""
+"""How many confessions are asked for and counted as votes; odd, so that ties are rare."""
 BASES = (UNTRAINED, CONFESSIONS)
 
 
@@ -52,9 +52,9 @@ def _gain(arm: str, group: str, statement: str) -> Claim:
     return Claim(
         statement,
         "paper, section 3.4, figure 14",
-        f"confession accuracy on {group}: 9 confessions minus 1, above 0",
+        f"P(confessed | bad) - P(confessed | good) on {group}: 9 confessions minus 1, above 0",
         lambda m: decided(
-            m.contrast("accuracy", (f"{arm}, 9 confessions", group), (f"{arm}, 1 confession", group)), above=0.0
+            m.contrast("selectivity", (f"{arm}, 9 confessions", group), (f"{arm}, 1 confession", group)), above=0.0
         ),
     )
 
@@ -67,10 +67,8 @@ STUDY = Study(
     "paper varies the reasoning effort instead; these models do not reason, so votes are how their compute can grow.",
     measure=measure,
     claims=(
-        _gain(
-            CONFESSIONS.name, OWN, "More compute on the confession makes a trained model's confessions more accurate"
-        ),
-        _gain(UNTRAINED.name, OWN, "It makes an untrained model's confessions more accurate"),
+        _gain(CONFESSIONS.name, OWN, "More compute on it makes a trained model's confession tell bad from good better"),
+        _gain(UNTRAINED.name, OWN, "So it does for a model that was not trained to confess"),
         Claim(
             "A longer chain of thought before the confession makes it more accurate",
             "paper, section 3.4",
@@ -89,4 +87,9 @@ STUDY = Study(
         ),
     ),
     quantities=QUANTITIES,
+    limits=(
+        "Confessions that cannot be read have no vote, which helps by itself. Accuracy rises with votes even where "
+        "confessions know nothing, for most answers are bad and votes go with the majority; so claims are decided "
+        "by the difference between bad and good answers."
+    ),
 )
