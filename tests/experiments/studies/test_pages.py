@@ -21,7 +21,6 @@ from confessions.experiments.studies.pages import (
     PICTURES,
     RESULTS,
     docs_pages,
-    duration_words,
     finding_words,
     main,
     read_studies,
@@ -98,9 +97,7 @@ def test_studies_come_in_their_order_and_other_models_last(results, known):
     assert [page.facts.name if page.facts else page.name for page in found] == ["another", "made_up", "smollm2-135m"]
     assert [len(page.claims) for page in found] == [4, 4, 0]
     (one,) = read_studies([results / "made_up"], known)
-    assert one.origin == (
-        "`confessions study made_up --seeds 0,1,2,3,4`, model `embedded`, seeds 0, 1, 2, 3, 4, 67 minutes of computing"
-    )
+    assert one.origin == ("`confessions study made_up --seeds 0,1,2,3,4`, model `embedded`, seeds 0, 1, 2, 3, 4")
 
 
 def test_another_model_has_its_curves_its_dots_and_its_table(results, known):
@@ -201,16 +198,6 @@ def test_decisions_are_counted(small, made_up):
     assert tally("does not hold", "does not hold", "cannot be tested", "undecided", "holds", "undecided") == (
         "Of 6 claims 1 holds, 2 do not hold, 2 are undecided and 1 cannot be tested at this size."
     )
-
-
-def test_durations_in_words():
-    assert [duration_words(s) for s in (5, 119, 121, 7000, 9000)] == [
-        "5 seconds",
-        "119 seconds",
-        "2 minutes",
-        "117 minutes",
-        "2.5 hours",
-    ]
 
 
 # Markdown

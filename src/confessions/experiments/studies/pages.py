@@ -144,8 +144,6 @@ class StudyPage:
         words = [f"seed{'s' * (len(seeds) > 1)} {', '.join(map(str, seeds))}"]
         if self.facts is not None:
             words = [f"`{self.facts.command}`", f"model `{self.facts.model.name}`", *words]
-        if self.facts is not None and self.facts.seconds is not None:
-            words.append(f"{duration_words(self.facts.seconds)} of computing")
         return ", ".join(words)
 
 
@@ -285,13 +283,6 @@ def tally_words(pages: Sequence[StudyPage]) -> str:
     parts = [f"{count} {DECISIONS[name][2 + (count != 1)]}" for name in DECISIONS if (count := decisions[name])]
     listed = " and ".join(filter(None, [", ".join(parts[:-1]), parts[-1]]))
     return f"Of {total} claim{'s' * (total != 1)} {listed}."
-
-
-def duration_words(seconds: float) -> str:
-    """Write a time in the unit that suits it."""
-    if seconds < 120:
-        return f"{seconds:.0f} seconds"
-    return f"{seconds / 60:.0f} minutes" if seconds < 7200 else f"{seconds / 3600:.1f} hours"
 
 
 # Markdown
