@@ -93,7 +93,7 @@ def test_a_recipe_rewards_both_channels_with_it(folder, tmp_path):
     path = tmp_path / "recipe.toml"
     path.write_text(
         f'seed = 3\nprompts = 8\n[judges]\nanswers = {{ learned = 1 }}\nconfessions = "learned"\nlearned = "{folder}"\n'
-        "[grpo]\nmax_steps = 1\nper_device_train_batch_size = 8\nnum_generations = 4\nmax_completion_length = 24\n"
+        "[grpo]\nmax_steps = 1\nper_device_train_batch_size = 32\nnum_generations = 4\nmax_completion_length = 24\n"
         "max_confession_length = 60\nconfession_probability = 0.5\nuse_cpu = true\n"
     )
     run = RunFolder(tmp_path / "run")

@@ -348,7 +348,7 @@ def test_the_report_has_its_figures_beside_it(small, known, tmp_path):
 
 
 def test_the_command_reports_studies(small, monkeypatch, made_up, tmp_path):
-    monkeypatch.setattr("confessions.experiments.studies.STUDIES", {"made_up": made_up})
+    monkeypatch.setattr("confessions.experiments.studies.catalogue.STUDIES", {"made_up": made_up})
     for place in (small, small / "made_up", small / "smollm2-135m"):
         result = CliRunner().invoke(cli, ["report", str(place), "--out", str(tmp_path / place.name)])
         assert result.output == f"Report: {tmp_path / place.name / 'report.html'}\n"

@@ -56,7 +56,7 @@ def taught_self_reports(policy: Policy, out: Path, complied: bool | None = None)
     speaker = policy.speaker(load(policy.workshop.resolved))
     pairs: list[Pair] = []
     if not out.exists():
-        scenarios = writing_scenarios("train", "training", policy.seed, 5 * count)
+        scenarios = writing_scenarios("train", "training", policy.seed, 5 * count + 64)
         for start in range(0, len(scenarios), count):
             part = scenarios[start : start + count]
             answers = speaker.answer([scenario.messages() for scenario in part])
