@@ -67,6 +67,8 @@ STUDY = Study(
     ),
     quantities=QUANTITIES,
     limits=(
-        "For this model the messages are noise of a certain length. What is tested is whether the habit survives noise."
+        "For this model the messages are noise of a certain length, and under them hardly a report can be read, "
+        "the untrained model's no more than the trained one's. So this tests whether the habit survives noise "
+        "(it does not), and says nothing of persuasion."
     ),
 )

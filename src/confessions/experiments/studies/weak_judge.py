@@ -107,7 +107,7 @@ STUDY = Study(
     method=(
         "Two policies a seed, trained alike but for the judge. `spot_check` looks at one rule of each answer "
         "and believes what the answer claims of the others; the same judge reads the confessions. `learned` is "
-        "a small reward model, trained on a few hundred labelled transcripts of the untrained model; it "
+        "a small reward model, trained on a few hundred labelled answers of the untrained model; it "
         "rewards both channels, too. Beyond what a judge looks at, truth only measures. Every five updates the "
         "policy answers and confesses evaluation prompts."
     ),
