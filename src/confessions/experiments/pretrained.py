@@ -17,14 +17,15 @@ from confessions.evaluation import ConfusionTable, Outcome, judge_outcome, read_
 from confessions.experiments.demo import ARMS, read_lines
 from confessions.experiments.measure import GROUPS
 from confessions.experiments.recipe import GRPO_DEFAULTS, Recipe
+from confessions.experiments.studies.policies import transcript
 from confessions.experiments.studies.study import Measurement, Measurements, rates_of
 from confessions.models.adapters import publish_adapter
 from confessions.models.resolve import hide_loading_bars, load, resolve
 from confessions.models.speaker import LocalSpeaker
 from confessions.models.warm_start import ADAPTER_FOLDER
-from confessions.protocol import PROFILES, Message, Transcript
+from confessions.protocol import PROFILES
 from confessions.scenarios.pressure import TEXTS, Pressure
-from confessions.scenarios.writing import WritingScenario, writing_scenarios
+from confessions.scenarios.writing import writing_scenarios
 from confessions.training.runs import read_json
 
 RESULTS: Final = Path("results")
@@ -89,13 +90,6 @@ def speaker_of(folder: Path, arm: str, recipe: Recipe) -> LocalSpeaker:
         max_confession_tokens=grpo["max_confession_length"],
         seed=recipe.seed,
     )
-
-
-def transcript(scenario: WritingScenario, answer: str, system: str) -> Transcript:
-    """Write a prompt and an answer as a conversation, after a system message where one is given."""
-    before = (Message(role="system", content=system),) if system else ()
-    turns = Message(role="user", content=scenario.prompt), Message(role="assistant", content=answer or " ")
-    return Transcript((*before, *turns))
 
 
 def measurements(folder: Path, arms: Sequence[str] = ARMS, variants: Sequence[Pressure] = PRESSED) -> Measurements:
